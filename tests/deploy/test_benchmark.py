@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from napari_centermask.deploy.benchmark import Row, TimedEngine, fill, format_rows
+from napari_centermask.deploy.benchmark import Row, TimedEngine, fill, format_rows, timed
+from napari_centermask.engines.several import Several, workers_of
 
 
 def test_images_grow_by_mirrored_copies_and_shrink_by_their_corner():
@@ -20,6 +21,21 @@ def test_the_seconds_of_masks_are_counted_apart_from_all_others(monkeypatch):
     engine = TimedEngine(SimpleNamespace(name="fake", device="cpu", card=None, precision="float32", batch=1, **calls))
     assert [engine.features(1), engine.masks(2, 3), engine.maps(4)] == [("features", 1), ("masks", 2, 3), ("maps", 4)]
     assert engine.seconds == {"features": 3.0, "masks": 0.5}
+
+
+def test_several_devices_share_the_tiles_while_they_are_timed(monkeypatch):
+    clock = iter([0.0, 2.0, 10.0, 14.0])
+    monkeypatch.setattr("napari_centermask.deploy.benchmark.time.perf_counter", lambda: next(clock))
+    one = SimpleNamespace(
+        name="fake", device="cpu", card=None, precision="float32", batch=1, features=lambda tiles: ("seen", tiles)
+    )
+    both = timed(Several((one, one)))
+    first, second = workers_of(both)
+    assert (both.device, first.features(1), second.features(2)) == ("cpu,cpu", ("seen", 1), ("seen", 2))
+    assert both.seconds == {"features": 3.0, "masks": 0.0}
+    both.reset()
+    assert both.seconds == {"features": 0.0, "masks": 0.0}
+    assert workers_of(timed(one))[0].device == "cpu"
 
 
 def test_ratios_are_to_the_first_engine_on_the_same_image():

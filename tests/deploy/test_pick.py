@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
 import numpy as np
 import pytest
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
+from napari_centermask.deploy import candidate as candidate_module
 from napari_centermask.deploy import pick as picking
 from napari_centermask.deploy.candidate import Candidate, Run
 from napari_centermask.deploy.pick import agreement_of, format_picked, pick, runtimes_here
@@ -22,6 +27,7 @@ def cell(side, *, at=10):
     return Instance(0, at, at, np.ones((side, side), bool))
 
 
+CALLS: list[str] = []
 SECONDS = {"onnx": 4.0, "openvino": 3.0, "torch": 2.5}
 
 
@@ -31,7 +37,11 @@ class FakeCandidate:
     def __init__(self, model, runtime, images, settings):
         self.runtime, self.why_not = runtime, "no bfloat16 here" if runtime.precision == "float16" else ""
 
+    def load(self):
+        CALLS.append("load")
+
     def run(self):
+        CALLS.append("run")
         if self.why_not:
             return None
         fast = self.runtime.precision == "bfloat16"
@@ -52,6 +62,7 @@ def picked(monkeypatch):
     monkeypatch.setattr(picking, "Candidate", FakeCandidate)
     monkeypatch.setattr(picking, "runtimes_here", lambda files, engines: ways)
     monkeypatch.setattr(picking, "n_cores", lambda: 4)
+    CALLS.clear()
     return run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings(diameter=20), runs=1))
 
 
@@ -74,6 +85,10 @@ def test_what_cannot_run_is_named_and_the_table_marks_the_choice(picked):
 
 def test_two_workers_share_the_cores(picked):
     assert Runtime("openvino", device="cpu,cpu", precision="bfloat16", threads=2) in [r.runtime for r in picked.rows]
+
+
+def test_all_are_loaded_before_the_first_is_measured(picked):
+    assert CALLS[:12] == ["load"] * 6 + ["run"] * 6
 
 
 def test_agreement_is_f1_over_all_images():
@@ -119,3 +134,26 @@ def test_what_cannot_be_loaded_says_why():
     assert candidate.run() is None
     assert "no DmlExecutionProvider" in candidate.why_not
     candidate.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_candidate_that_is_at_work_ends_at_once_and_says_nothing_on_ctrl_c(capfd, monkeypatch):
+    monkeypatch.setattr(candidate_module, "_PATIENCE_S", 60.0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        both = [
+            Candidate("nuclei", Runtime("openvino", threads=1), [IMAGE], [SegmentSettings(diameter=40.0)])
+            for _ in range(2)
+        ]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    loaded, loading = both
+    os.kill(loaded._process.pid, signal.SIGINT)
+    loading.close()
+    assert loading._process.exitcode == -signal.SIGKILL
+    loaded.load()
+    assert loaded.why_not == ""
+    loaded.close()
+    assert loaded._process.exitcode == 0
+    assert capfd.readouterr().err == ""

@@ -1,8 +1,10 @@
 import numpy as np
+import onnx
 import pytest
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.engines.classifier import load_classifier
+from napari_centermask.models.store.classifier_card import find_classifier
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +34,28 @@ def test_no_cells_have_no_probabilities(crops):
 def test_an_unknown_engine_is_refused():
     with pytest.raises(BadSettings, match="auto, openvino or onnx"):
         load_classifier("live-dead", engine="torch")
+
+
+def test_weights_outside_the_file_are_refused_before_a_runtime_opens_them(tmp_path):
+    model = onnx.load(find_classifier("live-dead"))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "other.bin"
+    path = tmp_path / "mine.classifier.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BadModel, match=r"mine\.classifier\.onnx is refused: .* lie in another file"):
+        load_classifier(path)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_what_a_runtime_cannot_open_is_named_with_what_to_do(tmp_path, engine):
+    model = onnx.load(find_classifier("live-dead"))
+    model.graph.node[0].op_type = "Nonsense"
+    path = tmp_path / "mine.classifier.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(
+        BadModel, match=rf"mine\.classifier\.onnx cannot be run by {engine}: .* Train the classifier again"
+    ):
+        load_classifier(path, engine=engine)

@@ -1,6 +1,7 @@
 """The fastest runtime is remembered per model and computer, and "auto" uses it."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -8,6 +9,7 @@ from napari_centermask.engines import fastest
 from napari_centermask.engines.fastest import Measured, choose, forget, remember, remembered
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.runtime import Runtime
+from napari_centermask.models.store.zoo import find_model
 
 ALL = ("openvino", "onnx", "torch")
 TWO_TILES = Measured(Runtime("onnx", threads=1, batch=2), 1.0, 1.0)
@@ -68,23 +70,47 @@ def test_another_computer_another_version_or_another_model_is_not_remembered(nuc
     assert remembered(nuclei, engines=ALL) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "{broken"])
-def test_a_damaged_file_is_as_none(nuclei, home, text):
-    remember(nuclei, [TWO_TILES], 0.98)
-    (home / "engines" / "fastest.json").write_text(text)
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "{broken", '{"rows": [], "agreement": [1]}', "[" * 100_000])
+def test_a_damaged_file_is_as_none(nuclei, text):
+    path = remember(nuclei, [TWO_TILES], 0.98)
+    path.write_text(text)
     assert remembered(nuclei, engines=ALL) is None
+    assert load_engine(nuclei, device="cpu").name == "openvino"
     remember(nuclei, [TWO_TILES], 0.98)
     assert remembered(nuclei, engines=ALL) == TWO_TILES
 
 
-def test_a_damaged_entry_is_as_none(nuclei, home):
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seconds", None), ("agreement", "much"), ("agreement", None), ("runtime", {"engine": "onnx", "gears": 5})],
+)
+def test_a_damaged_row_is_as_none(nuclei, field, value):
     path = remember(nuclei, [TWO_TILES], 0.98)
-    known = json.loads(path.read_text())
-    for own in known.values():
-        for entry in own.values():
-            entry["rows"][0]["runtime"]["gears"] = 5
-    path.write_text(json.dumps(known))
+    entry = json.loads(path.read_text())
+    entry["rows"][0][field] = value
+    path.write_text(json.dumps(entry))
     assert remembered(nuclei, engines=ALL) is None
+
+
+def test_a_damaged_device_is_as_none(nuclei):
+    path = remember(nuclei, [TWO_TILES], 0.98)
+    path.write_text(path.read_text().replace('"cpu"', "7"))
+    assert remembered(nuclei, engines=ALL) is None
+
+
+def test_what_is_remembered_for_another_model_meanwhile_stays(nuclei, monkeypatch):
+    write, other = fastest.whole_file, find_model("unet-nuclei")
+
+    @contextmanager
+    def slow(path):
+        monkeypatch.setattr(fastest, "whole_file", write)
+        remember(other, [TWO_TILES], 0.98)
+        with write(path) as part:
+            yield part
+
+    monkeypatch.setattr(fastest, "whole_file", slow)
+    remember(nuclei, [TWO_TILES], 0.98)
+    assert remembered(nuclei, engines=ALL) == remembered(other, engines=ALL) == TWO_TILES
 
 
 def test_a_remembered_engine_that_fails_is_replaced_and_the_reason_is_said(nuclei):

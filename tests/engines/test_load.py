@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import onnx
 import pytest
 
 from napari_centermask.core.errors import BadModel, BadSettings
@@ -44,6 +45,17 @@ def test_missing_weights_are_named(nuclei):
 def test_an_unknown_engine_is_refused(nuclei):
     with pytest.raises(BadSettings, match="auto, openvino, onnx, torch"):
         load_engine(nuclei, engine="quantum")
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx", "tensorrt"])
+def test_weights_outside_the_graph_are_refused_whatever_runs_it(nuclei, tmp_path, engine):
+    dense, roi = nuclei.graphs
+    model = onnx.load(roi)
+    tensor = model.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    (tmp_path / "roi.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(BadModel, match=r"roi\.onnx is refused: .* lie in another file"):
+        load_engine(replace(nuclei, graphs=(dense, tmp_path / "roi.onnx")), engine=engine)
 
 
 @pytest.fixture

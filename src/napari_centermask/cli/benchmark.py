@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_centermask.cli.output import busy, check_writable, follow, notice, print_json
 from napari_centermask.cli.segment import Flag
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadSettings, CannotSave
 from napari_centermask.io.whole_file import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from napari_centermask.deploy.pick import Picked
 
 ENGINES = ("openvino", "onnx", "torch", "tensorrt")
 _PART = 2048  # pixels: side of what --pick measures of a larger image
@@ -95,6 +97,8 @@ def benchmark(
     from napari_centermask.io.images import read_plane
 
     if forget:
+        if pick or profile:
+            raise BadSettings("--forget measures nothing. Leave out --pick and --profile.")
         return _forget(model)
     names = None if engines is None else [e.strip() for e in engines.split(",") if e.strip()]
     if names is not None and (not names or set(names) - set(ENGINES)):
@@ -170,8 +174,10 @@ def _forget(model: str) -> int:
     from napari_centermask.models.store.zoo import find_model
 
     files = find_model(model)
-    forget(files)
-    notice(f"The engine auto uses the usual engine for '{files.name}' again.")
+    was = forget(files)
+    notice(
+        f"The engine auto uses the usual engine for '{files.name}'{' again' if was else ': nothing was remembered'}."
+    )
     return 0
 
 
@@ -196,33 +202,46 @@ def _pick(
 
     from napari_centermask.deploy import pick as picking
     from napari_centermask.deploy.benchmark import machine
-    from napari_centermask.engines.fastest import AGREEMENT, remember
+    from napari_centermask.engines.fastest import AGREEMENT, file_of, remember
     from napari_centermask.models.store.zoo import find_model
     from napari_centermask.settings import SegmentSettings
 
     least = AGREEMENT if agreement is None else agreement
     files = find_model(model)
+    check_writable([file_of(files)])
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = SegmentSettings(**chosen)
     parts = [array[:, :_PART, :_PART] for array in arrays]
     picked = follow(picking.pick(files, parts, settings, engines=names, runs=runs, agreement=least), "Measuring")
-    remember(files, picked.rows, least)
-    best = picked.chosen
-    if best is None:
-        outcome = f"None agrees with float32 at {least:g} or more; the engine auto stays as it is. Choose a lower --agreement."
-    else:
-        outcome = (
-            f"The engine auto now uses {best.runtime} for '{files.name}' on this computer. Undo: benchmark --forget"
-        )
+    try:
+        remember(files, picked.rows, least)
+        outcome = _outcome(files.name, picked, least)
+    except CannotSave as error:  # what took minutes to measure is shown all the same
+        outcome = f"The engine auto stays as it is. {error}"
     report = {
         "machine": machine(),
         "rows": [asdict(row) for row in picked.rows],
         "left_out": list(picked.left_out),
-        "chosen": None if best is None else asdict(best),
+        "chosen": None if picked.chosen is None else asdict(picked.chosen),
         "agreement": least,
         "outcome": outcome,
     }
     return report, f"{picking.format_picked(picked)}\n{outcome}"
+
+
+def _outcome(model: str, picked: Picked, least: float) -> str:
+    """What the engine auto uses from now on."""
+    from napari_centermask.engines.devices import IN_NAPARI
+    from napari_centermask.engines.fastest import choose
+
+    if picked.chosen is None:
+        return (
+            f"None agrees with float32 at {least:g} or more, so the engine auto uses the usual engine for '{model}'. "
+            "Choose a lower --agreement."
+        )
+    best, inside = picked.chosen, choose([row for row in picked.rows if row.runtime.engine in IN_NAPARI], least)
+    other = "" if inside in (None, best) else f"; inside napari, {inside.runtime}"
+    return f"The engine auto now uses {best.runtime} for '{model}' on this computer{other}. Undo: benchmark --forget"
 
 
 def _sides(text: str) -> list[int]:

@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.gpu_memory import GpuPeak, used_mb
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.machine import RUNTIMES, cpu_name, gpu_names, versions
+from napari_centermask.engines.several import Several, workers_of
 from napari_centermask.pipeline import segment
 from napari_centermask.settings import SegmentSettings
 
@@ -30,6 +31,10 @@ class TimedEngine:
         self._engine = engine
         self.name, self.device, self.card = engine.name, engine.device, engine.card
         self.precision, self.batch = engine.precision, engine.batch
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count again."""
         self.seconds = {"features": 0.0, "masks": 0.0}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -43,6 +48,31 @@ class TimedEngine:
             return result
 
         return timed
+
+
+class TimedSeveral(Several):
+    """Devices that share the tiles, as they do when they are not timed."""
+
+    def __init__(self, engines: Sequence[AnyEngine]) -> None:
+        self._timed = [TimedEngine(engine) for engine in engines]
+        super().__init__(tuple(self._timed))
+
+    def reset(self) -> None:
+        """Begin to count again."""
+        for engine in self._timed:
+            engine.reset()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Means of the devices', which work at the same time."""
+        each = [engine.seconds for engine in self._timed]
+        return {name: statistics.fmean(seconds[name] for seconds in each) for name in each[0]}
+
+
+def timed(engine: AnyEngine) -> TimedEngine | TimedSeveral:
+    """An engine that notes the seconds of its calls, on one device or several."""
+    workers = workers_of(engine)
+    return TimedEngine(engine) if len(workers) == 1 else TimedSeveral(workers)
 
 
 @dataclass(frozen=True)
@@ -127,7 +157,7 @@ def benchmark(
         raise UserError(f"--runs must be at least 1, not {runs}. Use --runs 5.")
     before = used_mb()
     options: dict[str, Any] = {"device": device, "precision": precision, "batch": batch}
-    loaded = [TimedEngine(load_engine(model, engine=name, **options)) for name in engines]
+    loaded = [timed(load_engine(model, engine=name, **options)) for name in engines]
     for image in images:
         given = {} if score is None else {"score": score}
         settings = SegmentSettings(diameter=diameter or loaded[0].card.diameter, **given)
@@ -136,7 +166,7 @@ def benchmark(
 
 def take_turns(
     image: np.ndarray,
-    engines: list[TimedEngine],
+    engines: Sequence[TimedEngine | TimedSeveral],
     settings: SegmentSettings,
     runs: int,
     gpu_before: float | None = None,
@@ -148,7 +178,7 @@ def take_turns(
     gpu: dict[int, float] = {}
     for number in range(runs + 1):
         for i, engine in enumerate(engines):
-            engine.seconds = dict.fromkeys(engine.seconds, 0.0)
+            engine.reset()
             reset_peak()
             with GpuPeak() as used:
                 start = time.perf_counter()

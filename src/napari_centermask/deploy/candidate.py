@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -64,49 +67,82 @@ class Candidate:
         self._process = context.Process(
             target=_serve, args=(theirs, model, runtime, list(zip(images, settings, strict=True))), daemon=True
         )
-        self._process.start()
+        with _deaf_to_interrupts():
+            self._process.start()
         theirs.close()
+        self._is_loaded, self._is_working = False, True
+
+    def load(self, *, limit_s: float | None = None) -> None:
+        """Wait until the model is loaded and warm, so that nothing else goes on while another candidate is measured."""
+        if not self._is_loaded and not self.why_not:
+            self._is_loaded = self._answer(limit_s) is not None
 
     def run(self, *, limit_s: float | None = None) -> Run | None:
-        """One run, the first after loading the model; None if it cannot within a limit in seconds, see `why_not`."""
+        """One run, the first after `load`; None if it cannot within a limit in seconds, see `why_not`."""
+        start = time.monotonic()
+        self.load(limit_s=limit_s)
+        left = None if limit_s is None else max(0.0, limit_s - (time.monotonic() - start))
         if self.why_not:
             return None
-        try:
+        self._is_working = True
+        with suppress(OSError):  # of a process that has ended, as the answer shows
             self._pipe.send(None)
+        answer = self._answer(left)
+        return answer if isinstance(answer, Run) else None
+
+    def _answer(self, limit_s: float | None) -> Run | bool | None:
+        """What the process says next; None if it failed, see `why_not`."""
+        try:
             if limit_s is not None and not self._pipe.poll(limit_s):
                 self.why_not = f"it took longer than {limit_s:.0f} s"
                 self._process.kill()
                 return None
-            answer = self._pipe.recv()
+            answer: Run | str | bool = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join(_PATIENCE_S)
             code = self._process.exitcode
             self.why_not = f"it crashed (signal {-code})" if code and code < 0 else f"it ended with code {code}"
             return None
+        self._is_working = False
         if isinstance(answer, str):
             self.why_not = answer
             return None
-        run: Run = answer
-        return run
+        return answer
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, at once if it is at work: nobody waits for its answer."""
         self._pipe.close()
+        if self._is_working:
+            self._process.kill()
         self._process.join(_PATIENCE_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C in a terminal does not reach: their parent ends them, and they print no traceback."""
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread change signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 Pairs = list[tuple[np.ndarray, SegmentSettings]]
 
 
 def _serve(pipe: Connection, model: str, runtime: Runtime, images: Pairs) -> None:
-    """Load the model, run it once to warm it up, then once for each message; ends when the pipe is closed."""
+    """Load the model, run it once to warm it up and say so, then once for each message; ends when the pipe is closed."""
     try:
         before = used_mb()
         once = _segmenting(model, runtime, images)
         once()
+        pipe.send(True)
         while True:
             pipe.recv()
             reset_peak()
@@ -120,8 +156,8 @@ def _serve(pipe: Connection, model: str, runtime: Runtime, images: Pairs) -> Non
         return
     except Exception as error:  # runtimes, drivers and their libraries raise errors of any class
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        pipe.recv()
-        pipe.send(lines[0])
+        with suppress(OSError):
+            pipe.send(lines[0])
 
 
 def _segmenting(model: str, runtime: Runtime, images: Pairs) -> Callable[[], tuple[tuple[Instance, ...], ...]]:

@@ -190,6 +190,9 @@ class _Measuring:
             candidates = [
                 stack.enter_context(closing(Candidate(self._model, r, self._images, self._settings))) for r in runtimes
             ]
+            for candidate in candidates:  # all, as loading would slow what is measured meanwhile
+                yield Progress(number, 3, f"Loading {candidate.runtime}")
+                candidate.load()
             total = self._runs * len(candidates)
             for done in range(total):
                 candidate = candidates[done % len(candidates)]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadModel, BadSettings, UserError, reason
 from napari_centermask.core.probabilities import tempered
 from napari_centermask.models.store.classifier_card import ClassifierCard, find_classifier, read_classifier_card
+from napari_centermask.models.store.onnx_constants import check_constants
 
 CROPS, PROBABILITIES = "crops", "probabilities"
 _BATCH = 256  # crops at a time: 57 us each, 90 with 1,024 (scripts/benchmarks/limits.py)
@@ -37,19 +38,15 @@ class ClassifierEngine:
         if engine == "auto":
             engine = "openvino" if find_spec("openvino") is not None else "onnx"
         self.name, self.device = engine, "cpu"
-        self._run: Callable[[np.ndarray], np.ndarray]
-        if engine == "openvino":
-            from napari_centermask.engines.openvino import compile_graph
-
-            graph = compile_graph(path, "cpu", threads)
-            self._run = lambda crops: np.array(graph({CROPS: crops})[PROBABILITIES])
-        elif engine == "onnx":
-            from napari_centermask.engines.onnx import open_session
-
-            session, _ = open_session(path, "cpu", threads)
-            self._run = lambda crops: session.run([PROBABILITIES], {CROPS: crops})[0]
-        else:
-            raise BadSettings(f"A classifier runs on the engines auto, openvino or onnx, not {engine!r}.")
+        check_constants(path)
+        try:
+            self._run = _opened(path, engine, threads)
+        except UserError:
+            raise
+        except Exception as error:  # runtimes raise errors of any class
+            raise BadModel(
+                f"{path.name} cannot be run by {engine}: {reason(error)}. Train the classifier again."
+            ) from error
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Classify cells; probabilities are calibrated by the card's temperature.
@@ -67,6 +64,21 @@ class ClassifierEngine:
         parts = [self._run(crops[start : start + _BATCH]) for start in range(0, len(crops), _BATCH)]
         raw = np.concatenate(parts) if parts else np.zeros((0, len(self.card.model.categories)))
         return tempered(raw, self.card.temperature)
+
+
+def _opened(path: Path, engine: str, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the probabilities of crops."""
+    if engine == "openvino":
+        from napari_centermask.engines.openvino import compile_graph
+
+        graph = compile_graph(path, "cpu", threads)
+        return lambda crops: np.array(graph({CROPS: crops})[PROBABILITIES])
+    if engine == "onnx":
+        from napari_centermask.engines.onnx import open_session
+
+        session, _ = open_session(path, "cpu", threads)
+        return lambda crops: np.asarray(session.run([PROBABILITIES], {CROPS: crops})[0])
+    raise BadSettings(f"A classifier runs on the engines auto, openvino or onnx, not {engine!r}.")
 
 
 def load_classifier(name_or_path: str | Path, *, engine: str = "auto", threads: int | None = None) -> ClassifierEngine:

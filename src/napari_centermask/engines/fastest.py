@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.core.errors import CannotSave
 from napari_centermask.engines.cache_folder import cache_folder, fingerprint
 from napari_centermask.engines.machine import machine_name
 from napari_centermask.engines.runtime import Runtime
-from napari_centermask.io.whole_file import whole_file
+from napari_centermask.io.whole_file import cannot_save, whole_file
 from napari_centermask.models.store.zoo import ModelFiles
 
 AGREEMENT = 0.98
@@ -20,7 +22,7 @@ and more (docs/benchmarks.md, "Make it fast on this computer")."""
 _NEAR = (
     0.9  # of two that are this near in speed, the plainer is taken; a choice, more than the noise of a quiet machine
 )
-_FILE = "fastest.json"
+_FOLDER = "fastest"
 
 
 @dataclass(frozen=True)
@@ -64,34 +66,55 @@ def _specials(runtime: Runtime) -> int:
 
 
 def remember(files: ModelFiles, rows: Sequence[Measured], agreement: float) -> Path:
-    """Keep what was measured for a model on this computer, in place of what was known; returns the file."""
-    path = cache_folder() / _FILE
-    known = _read(path)
-    own = known.setdefault(machine_name(), {})
-    own[fingerprint(*files.paths)] = {
+    """Keep what was measured for a model on this computer, in place of what was known; returns the file.
+
+    Raises
+    ------
+    CannotSave
+        If the file cannot be written.
+    """
+    path = file_of(files)
+    entry = {
         "model": files.name,
+        "computer": machine_name(),
         "agreement": agreement,
         "rows": [asdict(row) for row in rows],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.write_text(json.dumps(entry, indent=1), encoding="utf-8")
     return path
+
+
+def file_of(files: ModelFiles) -> Path:
+    """Where it is remembered: a file for each model and computer, so that processes never write over each other's."""
+    computer = hashlib.sha256(machine_name().encode()).hexdigest()[:16]
+    return cache_folder() / _FOLDER / f"{fingerprint(*files.paths)}-{computer}.json"
 
 
 def version() -> int:
     """A number that changes when something is remembered or forgotten."""
-    path = cache_folder() / _FILE
-    return path.stat().st_mtime_ns if path.is_file() else 0
+    try:
+        return (cache_folder() / _FOLDER).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
-def forget(files: ModelFiles) -> None:
-    """Forget what was measured for a model on this computer."""
-    path = cache_folder() / _FILE
-    known = _read(path)
-    if known.get(machine_name(), {}).pop(fingerprint(*files.paths), None) is not None:
-        with whole_file(path) as part:
-            part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+def forget(files: ModelFiles) -> bool:
+    """Forget what was measured for a model on this computer; returns whether something was.
+
+    Raises
+    ------
+    CannotSave
+        If the file cannot be removed.
+    """
+    path = file_of(files)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CannotSave(cannot_save(path, error)) from error
+    return True
 
 
 def remembered(files: ModelFiles, *, engines: Collection[str], **wanted: str) -> Measured | None:
@@ -107,37 +130,26 @@ def remembered(files: ModelFiles, *, engines: Collection[str], **wanted: str) ->
     Returns
     -------
     Measured or None
-        None if nothing was measured on this computer, with these versions of the runtimes and this content of the files.
+        None if nothing was measured on this computer, with these versions of the runtimes and this content of the files, or
+        if the file is damaged.
     """
-    own = _read(cache_folder() / _FILE).get(machine_name(), {})
-    if not own:
-        return None
-    entry = own.get(fingerprint(*files.paths))
-    if not isinstance(entry, dict):
+    if not version():  # nothing is remembered, so the model's files need not be read
         return None
     try:
+        entry = json.loads(file_of(files).read_text(encoding="utf-8"))
         rows = [_row(values) for values in entry["rows"]]
-        agreement = float(entry["agreement"])
-    except (KeyError, TypeError, ValueError):
+        fixed = {name: value for name, value in wanted.items() if value != "auto"}
+        usable = [
+            row
+            for row in rows
+            if row.runtime.engine in engines and all(getattr(row.runtime, name) == v for name, v in fixed.items())
+        ]
+        return choose(usable, float(entry["agreement"]))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
-    fixed = {name: value for name, value in wanted.items() if value != "auto"}
-    usable = [
-        row
-        for row in rows
-        if row.runtime.engine in engines and all(getattr(row.runtime, name) == v for name, v in fixed.items())
-    ]
-    return choose(usable, agreement)
 
 
 def _row(values: Mapping[str, Any]) -> Measured:
     row = Measured(**values)
-    return replace(row, runtime=Runtime(**values["runtime"]))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What is remembered, by computer and model; nothing where the file is missing or damaged."""
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and all(isinstance(v, dict) for v in known.values()) else {}
+    runtime = Runtime(**values["runtime"])
+    return replace(row, runtime=runtime, seconds=float(row.seconds), agreement=float(row.agreement))

@@ -182,11 +182,11 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
         raise BadModel(f"The engine {name!r} needs {graphs}. Make them with: napari-centermask export {files.name}")
     if name not in family.engines:
         raise BadSettings(f"A {family.title} does not run on the engine {name!r}. Use engine auto.")
+    for graph in files.graphs:
+        check_constants(graph)
     if name == "tensorrt":
         return _load_tensorrt(files, device, options, batch)
     engine_class = family.load(family.engines[name])
-    for graph in files.graphs:
-        check_constants(graph)
     try:
         loaded: AnyEngine = engine_class(
             *files.graphs, files.card, device=device, threads=options.threads, precision=options.precision, batch=batch

@@ -65,7 +65,7 @@ def time_models(models: Sequence[ModelFiles], image: np.ndarray, *, engine: str,
     square = benchmark.fill(image, 512)
     engines = [load_engine(model, engine=engine, device="cpu", precision="float32") for model in models]
     settings = SegmentSettings(diameter=engines[0].card.diameter)
-    rows = list(benchmark.take_turns(square, [benchmark.TimedEngine(one) for one in engines], settings, runs))
+    rows = list(benchmark.take_turns(square, [benchmark.timed(one) for one in engines], settings, runs))
     return [Speed(row.latency * 1e3, row.peak_mb) for row in rows]
 
 
