@@ -22,17 +22,21 @@ from napari_centermask.settings import SegmentSettings
 
 SAMPLES = {"nuclei_fluorescence_small": 22.0, "livedead_brightfield": 22.0, "yeast_brightfield_16bit": 20.0}
 """Included images and the diameters of their cells in pixels; small, with sides of 256, 220 and 117 pixels."""
+_LARGEST = 512  # pixels of a sample at the model's scale: a choice, enough for cells of 100 pixels
+_TILE = 320  # of which the outputs are compared: in larger ones, float32 itself rounds sums over the whole tile by more
 _FOLDER = Path(__file__).parents[1] / "resources" / "samples"
 Images = Mapping[str, np.ndarray]
 
 
 def sample_images(card: ModelCard) -> Images:
     """Included images of one channel; for a model whose channels have names, with shifted copies of it as the others."""
-    return {name: _with_channels(read_image(_FOLDER / f"{name}.png").data, card) for name in SAMPLES}
+    return {name: _sample(name, card) for name in SAMPLES}
 
 
-def _with_channels(image: np.ndarray, card: ModelCard) -> np.ndarray:
-    plane = np.asarray(image).reshape(image.shape[-2:])
+def _sample(name: str, card: ModelCard) -> np.ndarray:
+    most = round(_LARGEST * SAMPLES[name] / card.diameter)
+    image = np.asarray(read_image(_FOLDER / f"{name}.png").data)
+    plane = image.reshape(image.shape[-2:])[:most, :most]
     if not card.channel_names:
         return plane[None]
     return np.stack([np.roll(plane, 5 * n, axis=(0, 1)) for n in range(card.model.in_channels)])
@@ -53,8 +57,9 @@ def network_input(image: np.ndarray, card: ModelCard) -> np.ndarray:
 
 
 def network_tiles(images: Images, card: ModelCard) -> list[np.ndarray]:
-    """The images as `network_input`; samples at the scale at which their cells have the model's diameter."""
-    return [network_input(at_own_scale(name, image, card), card) for name, image in images.items()]
+    """Parts of the images as `network_input`; samples at the scale at which their cells have the model's diameter."""
+    parts = (at_own_scale(name, image, card)[:, :_TILE, :_TILE] for name, image in images.items())
+    return [network_input(part, card) for part in parts]
 
 
 def _settings(card: ModelCard, diameter: float | None = None) -> SegmentSettings:
