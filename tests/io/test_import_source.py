@@ -88,3 +88,11 @@ def test_cells_without_an_image_are_left_out_aloud(folder, tmp_path):
     (tmp_path / "project").mkdir()
     with Project.create(tmp_path / "project") as project:
         assert "its image is not in the project" in import_into(project, path).refused
+
+
+def test_the_file_that_was_chosen_is_read_also_where_only_others_are_named_as_cells(folder):
+    cellpose(folder, "b")
+    chosen = write_labels(folder / "images", "c")
+    tifffile.imwrite(folder / "c.tif", np.zeros(SHAPE, np.uint8))
+    with Project.create(folder) as project:
+        assert import_into(project, chosen, whole_folder=True).file == "c.tif"

@@ -46,8 +46,9 @@ def records_to_import(
     format: Format | None = guess(path)
     if format is None or format.many:
         return import_coco(path, find=find, known=known, crowds=crowds, boxes=boxes, advance=advance)
+    of_cells = set(files_in(path.parent, format).get(format.name, ()))
+    whole_folder = whole_folder and path in of_cells  # else what was chosen would be the one that is left out
     _, reading = read_files(path.parent if whole_folder else path, format, advance=advance)
-    of_cells = set(files_in(path.parent, format)[format.name])
     report = ImportReport(path.parent.name if whole_folder else path.name, notes=list(reading.notes))
     for name, why in reading.failed.items():
         report.refuse(why, name)

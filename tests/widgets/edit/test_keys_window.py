@@ -9,6 +9,7 @@ from napari_centermask.widgets.edit.correction import perform
 from napari_centermask.widgets.edit.key_names import pretty_key
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_window import KeysWindow, show_keys
+from napari_centermask.widgets.parts.theme import quiet
 
 
 def test_the_window_has_the_key_of_every_action(dock):
@@ -39,3 +40,13 @@ def test_the_key_opens_it_and_closes_it_again_without_being_in_the_way(dock):
     show_keys(main)
     show_keys(main)
     assert not any(w.isVisible() for w in main.findChildren(KeysWindow))
+
+
+def test_its_headings_are_readable_after_the_theme_was_changed(dock, qtbot):
+    window = KeysWindow(dock._viewer.window._qt_window)
+    window.show()
+    before = quiet(window.palette())
+    dock._viewer.theme = "light"
+    qtbot.waitUntil(lambda: quiet(window.palette()) != before and quiet(window.palette()) in window.text)
+    assert before not in window.text
+    window.close()

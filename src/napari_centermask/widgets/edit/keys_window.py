@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
@@ -13,8 +13,8 @@ from napari_centermask.widgets.edit.key_names import pretty_key
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_box import KeysBox
 from napari_centermask.widgets.parts.fold import Fold
-from napari_centermask.widgets.parts.theme import ThemedStyle, quiet
-from napari_centermask.widgets.work.connections import Connections
+from napari_centermask.widgets.parts.theme import CHANGES, ThemedStyle, quiet
+from napari_centermask.widgets.work.connections import Connections, single_shot
 
 if TYPE_CHECKING:
     from napari_centermask.widgets.edit.session import EditSession
@@ -69,6 +69,7 @@ class KeysWindow(QDialog):
         super().__init__(parent)
         self.setWindowTitle("All keys")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._later = single_shot(self, 0, self._show_columns)
         ThemedStyle(self)
         self._columns = [QLabel() for _ in range(_COLUMNS)]
         self.keys = KeysBox()
@@ -109,7 +110,17 @@ class KeysWindow(QDialog):
         else:
             super().keyPressEvent(event)
 
+    def changeEvent(self, event: QEvent | None) -> None:
+        """The colour of the headings stands in their text: it is written anew in another theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() in CHANGES:
+            self._later.start()
+
     def _show(self, *_: object) -> None:
+        self._show_columns()
+        self.keys.show_keys()
+
+    def _show_columns(self) -> None:
         themes = list(_themes().items())
         n = sum(len(rows) + 2 for _, rows in themes)
         columns: list[str] = []
@@ -121,7 +132,6 @@ class KeysWindow(QDialog):
             filled += len(rows) + 2
         for column, text in zip(self._columns, columns, strict=False):
             column.setText(text)
-        self.keys.show_keys()
 
 
 def _themes() -> dict[str, tuple[tuple[str, str], ...]]:
