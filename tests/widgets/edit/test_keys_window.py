@@ -9,7 +9,7 @@ from napari_centermask.widgets.edit.correction import perform
 from napari_centermask.widgets.edit.key_names import pretty_key
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_window import KeysWindow, show_keys
-from napari_centermask.widgets.parts.theme import quiet
+from napari_centermask.widgets.parts.theme import is_light, quiet
 
 
 def test_the_window_has_the_key_of_every_action(dock):
@@ -45,8 +45,11 @@ def test_the_key_opens_it_and_closes_it_again_without_being_in_the_way(dock):
 def test_its_headings_are_readable_after_the_theme_was_changed(dock, qtbot):
     window = KeysWindow(dock._viewer.window._qt_window)
     window.show()
-    before = quiet(window.palette())
-    dock._viewer.theme = "light"
-    qtbot.waitUntil(lambda: quiet(window.palette()) != before and quiet(window.palette()) in window.text)
-    assert before not in window.text
+    seen = set()
+    for theme in ("light", "dark"):
+        dock._viewer.theme = theme
+        qtbot.waitUntil(lambda wanted=theme == "light": is_light(window.palette()) == wanted)
+        qtbot.waitUntil(lambda: quiet(window.palette()) in window.text)
+        seen.add(quiet(window.palette()))
+    assert len(seen) == 2
     window.close()
