@@ -82,3 +82,10 @@ def test_forgetting_says_whether_something_was_remembered_and_goes_with_nothing_
     assert cli.run(["benchmark", "--forget"]) == 0
     assert "'nuclei': nothing was remembered." in capsys.readouterr().err
     assert cli.run(["benchmark", "--forget", "--pick"]) == 2
+
+
+@pytest.mark.parametrize("tokens", [["--score", "5"], ["--diameter", "-3", "--pick"]])
+def test_settings_out_of_range_are_named_by_their_flags(measured, tokens, capsys):
+    assert cli.run(["benchmark", *tokens]) == 2
+    assert f"Error: {tokens[0]}: Input should be" in capsys.readouterr().err
+    assert measured == []

@@ -58,6 +58,15 @@ def test_weights_outside_the_graph_are_refused_whatever_runs_it(nuclei, tmp_path
         load_engine(replace(nuclei, graphs=(dense, tmp_path / "roi.onnx")), engine=engine)
 
 
+@pytest.mark.parametrize(
+    ("device", "what"), [("gpu0", "auto, cpu, cuda, mps, not on 'gpu0'"), ("cuda:x", "with a number")]
+)
+def test_a_device_that_torch_does_not_have_here_is_refused(nuclei, device, what):
+    pytest.importorskip("torch")
+    with pytest.raises(BadSettings, match=what):
+        load_engine(nuclei, engine="torch", device=device)
+
+
 @pytest.fixture
 def broken_gpu(monkeypatch):
     """A driver that loads and a runtime made for CUDA, whose sessions fail."""

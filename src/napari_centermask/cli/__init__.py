@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -154,6 +155,17 @@ def _families_with(field: str) -> list[Family]:
     from napari_centermask.models.families import FAMILIES
 
     return [family for family in FAMILIES.values() if field in family.settings.model_fields]
+
+
+@contextmanager
+def settings_explained() -> Iterator[None]:
+    """Errors of settings that a command puts together, as one that names its flags (`explain_settings`)."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        raise explain_settings(error) from None
 
 
 def explain_settings(error: ValidationError) -> BadSettings:

@@ -92,9 +92,11 @@ def benchmark(
     json
         Print JSON instead of a table.
     """
+    from napari_centermask.cli import settings_explained
     from napari_centermask.cli.demo import sample_image
     from napari_centermask.deploy.benchmark import fill
     from napari_centermask.io.images import read_plane
+    from napari_centermask.settings import SegmentSettings
 
     if forget:
         if pick or profile:
@@ -108,6 +110,8 @@ def benchmark(
     arrays = [read_plane(path, axes=axes) for path in images or [sample_image()]]
     arrays = [fill(a, side) if side else a for a in arrays for side in _sides(sizes or ("0" if pick else "512,1024"))]
     given = {"diameter": diameter, "score": score}
+    with settings_explained():
+        SegmentSettings(**{name: value for name, value in given.items() if value is not None})
     if profile:
         if pick:
             raise BadSettings("--pick has no effect with --profile. Leave one of them out.")

@@ -65,20 +65,22 @@ def quantise(
     json
         Print the table as JSON.
     """
+    from napari_centermask.cli import settings_explained
     from napari_centermask.deploy.compress.plan import Plan, QuantiseStep
 
-    step = QuantiseStep(method=method, keep_float=keep_float, seven_bits=seven_bits)
-    plan = Plan(
-        model=model,
-        out=out or Path(name or f"{Path(model).stem}-{method}"),
-        steps=[step],
-        data=images if split else None,
-        split=split or "val",
-        images=None if split else images,
-        most_images=most_images,
-        accepted=accepted,
-        diameter=diameter,
-        engine=engine,
-        name=name,
-    )
+    with settings_explained():
+        step = QuantiseStep(method=method, keep_float=keep_float, seven_bits=seven_bits)
+        plan = Plan(
+            model=model,
+            out=out or Path(name or f"{Path(model).stem}-{method}"),
+            steps=[step],
+            data=images if split else None,
+            split=split or "val",
+            images=None if split else images,
+            most_images=most_images,
+            accepted=accepted,
+            diameter=diameter,
+            engine=engine,
+            name=name,
+        )
     return carry_out(plan, json=json)

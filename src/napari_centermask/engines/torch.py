@@ -11,7 +11,7 @@ import torch
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.engines import Features
 from napari_centermask.engines.heap import keep_freed_memory
-from napari_centermask.engines.runtime import Precision, check_precision
+from napari_centermask.engines.runtime import Precision, check_precision, split_device
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
@@ -20,6 +20,7 @@ from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model
 
+_DEVICES = ("auto", "cpu", "cuda", "mps")
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -136,6 +137,8 @@ def load(
     BadModel, BadSettings
         If the file cannot be used, or the device is missing or does not have the precision.
     """
+    if split_device(device)[0] not in _DEVICES:
+        raise BadSettings(f"The engine torch runs on {', '.join(_DEVICES)}, not on '{device}'. Choose one of these.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BadSettings(f"PyTorch has no CUDA device for device={device!r}. Use device cpu.")
     if device == "mps" and not torch.backends.mps.is_available():
