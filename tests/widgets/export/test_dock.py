@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Event
 
 import pytest
 from napari.components import ViewerModel
@@ -74,20 +75,21 @@ def test_a_failure_is_shown_and_nothing_is_claimed(dock, commands, monkeypatch, 
 
 
 def test_cancel_ends_the_export(dock, commands, monkeypatch, qtbot):
-    ended = []
+    ended = Event()
 
     def run_child(arguments):
         try:
-            while True:
+            while not ended.wait(0.02):  # as a child process is looked at now and then
                 yield "Tracing the network"
         finally:
-            ended.append(True)
+            ended.set()
 
     monkeypatch.setattr(tasks, "run_child", run_child)
     dock._refresh()
     dock.run.start.click()
+    qtbot.waitUntil(lambda: "Tracing" in dock.run.status.text(), timeout=30_000)
     dock.run.cancel.click()
-    qtbot.waitUntil(lambda: bool(ended), timeout=30_000)
+    qtbot.waitUntil(ended.is_set, timeout=30_000)
     assert "Cancelled" in dock.run.status.text()
 
 
