@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from napari_centermask.deploy.parity import Parity
 
 _UNCHECKED = (
-    "The package was not run by bioimageio.core, which is not installed here: pip install 'napari-centermask[bioimageio]' "
-    "in an environment of its own"
+    "The package was not run by bioimageio.core, which is not installed here: {install} in an environment of its own"
 )
 
 
@@ -150,7 +149,11 @@ def export_files(
     graphs = files.graphs if opset == OPSET else None
     if form == "bioimageio":
         parity, is_checked = export_package(network, card, folder, graphs=graphs, **options)
-        notice("bioimageio.core has run the package" if is_checked else _UNCHECKED)
+        notice(
+            "bioimageio.core has run the package"
+            if is_checked
+            else _UNCHECKED.format(install=how_to_install("bioimageio"))
+        )
         return parity
     if form == "one graph":
         return export_detector(network, card, folder, graphs=graphs, **options)

@@ -21,7 +21,8 @@ from napari_centermask.cloud.staging import data_parts, files_of, plain_name, st
 from napari_centermask.cloud.workspace import Workspace
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.jobs.command import FOLDERS, write_run
-from napari_centermask.settings import TrainSettings, UNetSettings
+from napari_centermask.models.families import family_of
+from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.run.scaling import scale_batch
 
@@ -159,7 +160,7 @@ def _prepare_compute(plan: Plan, jobs: AzureJobs, say: Callable[[str], None]) ->
 def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Callable[[str], None]) -> JobRecord:
     staged = stage(plan.settings, work)
     names = {f"{field}_{n}": path.name for field in FOLDERS for n, path in enumerate(getattr(plan.settings, field))}
-    extras = ["train", "unet"] if isinstance(plan.settings.model, UNetSettings) else ["train"]
+    extras = ["train", *family_of(plan.settings.model).extras]
     with explained("describing the job"):
         assets = data_assets(staged, names)
         environment = environment_of(pinned(extras), ".".join(platform.python_version_tuple()[:2]), work)

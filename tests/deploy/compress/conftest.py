@@ -1,15 +1,11 @@
 import numpy as np
 import pytest
 import tifffile
-import torch
 
-from napari_centermask.deploy.export import export
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store import zoo
 from napari_centermask.models.store.card import ModelCard
-from napari_centermask.models.store.checkpoint import save_model
 from napari_centermask.settings import ModelSettings, UNetSettings
 
 FORMS = {
@@ -33,6 +29,12 @@ FORMS = {
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """A small model with random weights of each family, with weights and graphs; nearly every place of an image is a cell."""
+    import torch
+
+    from napari_centermask.deploy.export import export
+    from napari_centermask.models.nets.build import build_model
+    from napari_centermask.models.store.checkpoint import save_model
+
     found = {}
     for name, form in FORMS.items():
         torch.manual_seed(0)

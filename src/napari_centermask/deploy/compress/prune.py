@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.deploy.compress.tune import ExtraLoss
-from napari_centermask.models.nets.build import MapModel, build_model
-from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.models.families import compression_of
+from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.nets.norm import FrozenBatchNorm2d
 
@@ -81,7 +81,7 @@ def prune_channels(network: Network, part: float, criterion: Criterion, *, round
         pruner.step()
     for parameter, needed in zip(network.parameters(), needs, strict=True):
         parameter.requires_grad_(needed)
-    _note_width(network)
+    compression_of(network).note_width(network)
 
 
 class _Traced(nn.Module):
@@ -92,30 +92,14 @@ class _Traced(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        if not isinstance(self.network, CenterMask):
-            return [self.network(image)]
-        pyramid, logits, ltrb, centerness = self.network.dense(image)
-        heads, size = self.network.roi_heads, self.network.settings.roi_size
-        pooled = torch.stack([nn.functional.interpolate(level, (size, size)) for level in pyramid]).sum(dim=0)
-        masks = heads.mask_head(pooled)
-        outputs = [logits, ltrb, centerness, masks]
-        if heads.maskiou_head is not None:
-            outputs.append(heads.maskiou_head(pooled, masks[:, 0]))
+        outputs: list[Tensor] = compression_of(self.network).traced(self.network, image)
         return outputs
 
 
 def predictors(network: Network) -> list[nn.Module]:
     """Layers whose outputs are fixed: those that predict."""
-    if isinstance(network, CenterMask):
-        head, heads = network.proposal_generator.fcos_head, network.roi_heads
-        layers: list[nn.Module] = [head.cls_logits, head.bbox_pred, head.ctrness, heads.mask_head.predictor]
-        layers.append(heads.mask_head.spatialAtt.conv)
-        return layers if heads.maskiou_head is None else [*layers, heads.maskiou_head.maskiou]
-    if isinstance(network, MapModel):
-        maps = len(network.settings.map_names)
-        convs = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
-        return [conv for conv in convs if conv.out_channels == maps and conv.kernel_size == (1, 1)]
-    raise TypeError(f"Expected a CenterMask or a U-Net, got {type(network).__name__}.")
+    layers: list[nn.Module] = compression_of(network).predictors(network)
+    return layers
 
 
 def thaw(module: nn.Module) -> None:
@@ -127,13 +111,6 @@ def thaw(module: nn.Module) -> None:
             setattr(module, name, norm.eval())
         else:
             thaw(child)
-
-
-def _note_width(network: Network) -> None:
-    """Note the width of the pyramid in the settings, which say what the graphs look like."""
-    if isinstance(network, CenterMask):
-        first = next(m for m in network.proposal_generator.fcos_head.modules() if isinstance(m, nn.Conv2d))
-        network.settings = network.settings.model_copy(update={"fpn_channels": first.in_channels})
 
 
 def sparsity(factor: float) -> ExtraLoss:

@@ -5,14 +5,15 @@ Another family is a record in a separate file here, added to `FAMILIES`, and its
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.families.centermask import CENTERMASK
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.models.families.unet import UNET
 from napari_centermask.settings import NetworkSettings
 
-__all__ = ["FAMILIES", "Family", "Shapes", "family_of", "graph_names", "with_article"]
+__all__ = ["FAMILIES", "Family", "Shapes", "compression_of", "family_of", "graph_names", "with_article"]
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET)}
 """The record of each family by its name, which cards have as `kind` and settings as `family`."""
@@ -26,9 +27,31 @@ class HasKind(Protocol):
         """The name of its family."""
 
 
+class HasSettings(Protocol):
+    """A network."""
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """Its form."""
+
+
 def family_of(owner: HasKind | NetworkSettings) -> Family:
     """The family of a model's card, or of the settings of a network."""
     return FAMILIES[owner.family if isinstance(owner, NetworkSettings) else owner.kind]
+
+
+def compression_of(network: HasSettings) -> Any:
+    """The module of a network's family with what pruning and distillation need.
+
+    Raises
+    ------
+    BadSettings
+        If its family has none.
+    """
+    family = family_of(network.settings)
+    if not family.compression:
+        raise BadSettings(f"{with_article(family).capitalize()} cannot be pruned or distilled. Quantise it instead.")
+    return family.load(family.compression)
 
 
 def graph_names() -> list[str]:

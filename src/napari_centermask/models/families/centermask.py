@@ -130,4 +130,5 @@ CENTERMASK = Family(
     detector="napari_centermask.pipeline.detections:CenterMaskDetector",
     training="napari_centermask.training.families.centermask:PARTS",
     exporter="napari_centermask.deploy.export_centermask",
+    compression="napari_centermask.deploy.compress.centermask",
 )

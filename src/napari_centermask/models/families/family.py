@@ -61,6 +61,11 @@ class Family:
     exporter
         A module with `write`, (network, paths of the graphs by name, card, opset) -> opset, and `check`, (network, paths,
         tiles) -> `deploy.parity.Parity`.
+    extras
+        Extras beside `train` that training it may need.
+    compression
+        A module with what pruning and distillation need: `traced`, `predictors`, `note_width`, `why_not`, `adapter` and
+        `losses`, as `deploy.compress.unet` has them; empty if there is none.
     """
 
     name: str
@@ -83,6 +88,8 @@ class Family:
     detector: str
     training: str
     exporter: str
+    compression: str = ""
+    extras: tuple[str, ...] = ()
 
     @staticmethod
     def load(name: str) -> Any:

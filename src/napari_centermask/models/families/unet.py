@@ -82,4 +82,6 @@ UNET = Family(
     detector="napari_centermask.pipeline.map_detector:MapDetector",
     training="napari_centermask.training.families.unet:PARTS",
     exporter="napari_centermask.deploy.export_unet",
+    compression="napari_centermask.deploy.compress.unet",
+    extras=("unet",),
 )
