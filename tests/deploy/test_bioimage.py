@@ -72,6 +72,8 @@ def test_a_package_that_the_zoo_refuses_is_not_written(package, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
+# bioimageio.core leaves the zip file open.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_bioimageio_core_validates_and_runs_it(package):
     pytest.importorskip(
         "bioimageio.core", reason="bioimageio.core is not installed: the extra bioimageio, in its own environment"
