@@ -54,6 +54,7 @@ FORBIDDEN = {
 }
 
 
+@functools.cache
 def suite_of(path: Path) -> str:
     """The suite of a test file: by its folder, or torch where the file itself imports torch."""
     folders = path.relative_to(TESTS).parts[:-1]
@@ -96,9 +97,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     suite = config.getoption("--suite")
-    if suite and collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
-        return True if suite_of(collection_path) != suite else None
+    if suite and _is_of_others(collection_path, suite):
+        return True
     return None
+
+
+def _is_of_others(path: Path, suite: str) -> bool:
+    """Whether a test file, or all of them in a folder, belong to other suites; then the folder's conftest is not imported."""
+    if path.is_dir():
+        files = [*path.rglob("test_*.py")] if path.is_relative_to(TESTS) else []
+        return bool(files) and all(_is_of_others(file, suite) for file in files)
+    return path.suffix == ".py" and path.name.startswith("test_") and suite_of(path) != suite
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

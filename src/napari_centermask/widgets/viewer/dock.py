@@ -140,11 +140,10 @@ class _FirstShow(QObject):
             frame.setWindowTitle(self._title)
             frame.destroyed.connect(self._on_frame_gone)
             frame.visibilityChanged.connect(self._on_visibility)
-            tabs = tabs_of(window)
-            frame.visibilityChanged.connect(tabs.refresh_soon)
-            frame.destroyed.connect(tabs.refresh_soon)
+            self._tabs = tabs_of(window)
+            frame.visibilityChanged.connect(self._tabs.refresh_soon)
             _join(window, frame)
-            tabs.refresh_soon()
+            self._tabs.refresh_soon()
         return False
 
     def _on_visibility(self, is_visible: bool) -> None:
@@ -155,8 +154,9 @@ class _FirstShow(QObject):
             attempt(self._on_left)
 
     def _on_frame_gone(self) -> None:
-        if self._dock.parent() is None:
+        if self._dock.parent() is None:  # else its window goes, and the tabs with it
             self._dock.deleteLater()
+            self._tabs.refresh_soon()
 
 
 def _join(window: QMainWindow, frame: QDockWidget) -> None:
