@@ -64,17 +64,18 @@ def test_a_tool_in_hand_keeps_its_own_right_click(edits):
 def test_the_menu_sets_the_category_and_splits(edits):
     edits.select((4,))
     menu = cell_menu(edits, perform)
-    categories = entries(entries(menu)["Category"].menu())
+    first = entries(menu)  # PySide6 deletes a menu with the last name of its entry
+    categories = entries(first["Category"].menu())
     assert {name: entry.isChecked() for name, entry in categories.items()} == {"cell": True, "dead": False}
     categories["dead"].trigger()
     assert edits.cell.category == 2
-    assert list(entries(entries(menu)["Split"].menu())) == [
+    assert list(entries(first["Split"].menu())) == [
         "Split along a line",
         "Split at points",
         "Split automatically",
     ]
-    assert not entries(menu)["Merge"].isEnabled()
-    assert "Shift-click" in entries(menu)["Merge"].toolTip()
+    assert not first["Merge"].isEnabled()
+    assert "Shift-click" in first["Merge"].toolTip()
 
 
 def test_a_hidden_cell_stays_as_it_is_and_clicks_reach_what_is_below(edits):
