@@ -98,6 +98,7 @@ def opened(tmp_path):
         ((3, 64, 80), {"ome": True, "metadata": {"axes": "CYX", "Channel": {"Name": ["a", "b", "c"]}}}, 0, "a b c"),
         ((4, 2, 64, 80), {"imagej": True, "metadata": {"axes": "TCYX"}}, 1, "Channel 0,Channel 1"),
         ((3, 64, 80), {"photometric": "minisblack"}, 0, "Channel 0,Channel 1,Channel 2"),
+        ((3, 64, 80), {"photometric": "rgb", "planarconfig": "separate"}, 0, "Channel 0,Channel 1,Channel 2"),
         ((3, 64, 80), {"imagej": True, "metadata": {"axes": "ZYX"}}, None, "Grey"),
         ((12, 64, 80), {"photometric": "minisblack"}, None, "Grey"),
     ],

@@ -175,7 +175,7 @@ def _header_of(layer: Image) -> ImageData | None:
     if len(shape) < 3 or prod(shape[:-2]) > _MOST_PAGES or path.suffix.lower() not in SUFFIXES or not path.is_file():
         return None
     header = _cached_header(path, path.stat().st_mtime_ns)
-    return header if header is not None and _without_ones(header.data.shape) == _without_ones(shape) else None
+    return header if header is not None and _letters(header, shape) else None
 
 
 @lru_cache(maxsize=16)
@@ -188,12 +188,21 @@ def _cached_header(path: Path, changed_ns: int) -> ImageData | None:
 
 def _axis_in(header: ImageData, shape: tuple[int, ...]) -> int:
     """Where the channels of a file are in a shape that may have more or fewer axes of length 1; -1 if it has none."""
-    letters = iter(a for a, n in zip(header.axes, header.data.shape, strict=True) if n != 1)
+    letters = iter(_letters(header, shape))
     return "".join("." if n == 1 else next(letters) for n in shape).find("C")
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for n in shape if n != 1)
+def _letters(header: ImageData, shape: tuple[int, ...]) -> str:
+    """The axes of a file that are longer than 1 in the order of a layer's shape; empty if the layer holds another image.
+
+    napari keeps the colours of a TIFF that stores them one after another before height and width, as channels.
+    """
+    kept = [(a, n) for a, n in zip(header.axes, header.data.shape, strict=True) if n != 1]
+    orders = [kept]
+    if kept and kept[-1][0] == "S":
+        orders.append([*kept[:-3], ("C", kept[-1][1]), *kept[-3:-1]])
+    lengths = [n for n in shape if n != 1]
+    return next(("".join(a for a, _ in order) for order in orders if [n for _, n in order] == lengths), "")
 
 
 def axes_note(layer: Image, *, channel_axis: int | None) -> str:
