@@ -24,3 +24,20 @@ def test_a_failed_training_brings_its_reason_and_what_to_retry_with():
     failed = errors.TrainingFailed("It ran out of memory.", reason="memory", remedy={"batch": 2})
     assert (failed.reason, failed.remedy) == ("memory", {"batch": 2})
     assert (errors.TrainingFailed("x").reason, errors.TrainingFailed("x").remedy) == ("settings", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "Exception from src/core.cpp:132:\nCheck 'false' failed at a.cpp:1:\nNo operator Nonsense.\n",
+            "No operator Nonsense",
+        ),
+        ("truncated file.\nmore", "truncated file"),
+        ("only this:", "only this"),
+        ("", "ValueError"),
+        ("\n", "ValueError"),
+    ],
+)
+def test_the_reason_of_a_library_is_its_first_line_that_says_something(text, reason):
+    assert errors.reason(ValueError(text)) == reason

@@ -56,6 +56,6 @@ def test_what_a_runtime_cannot_open_is_named_with_what_to_do(tmp_path, engine):
     path = tmp_path / "mine.classifier.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(
-        BadModel, match=rf"mine\.classifier\.onnx cannot be run by {engine}: .* Train the classifier again"
+        BadModel, match=rf"mine\.classifier\.onnx cannot be run by {engine}: .* Choose another classifier"
     ):
         load_classifier(path, engine=engine)

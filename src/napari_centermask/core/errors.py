@@ -95,5 +95,10 @@ class Cancelled(Exception):
 
 
 def reason(error: Exception) -> str:
-    """Why a library failed, for a sentence of ours: the first line of its error, or its kind if it says nothing."""
-    return (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
+    """Why a library failed, for a sentence of ours: the first line of its error, or its kind if it says nothing.
+
+    Lines that end with a colon only introduce it: OpenVINO's errors begin with places in its source.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    telling = [line for line in lines if not line.endswith(":")] or lines
+    return telling[0][:200].rstrip(".:")

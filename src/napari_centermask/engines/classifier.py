@@ -45,7 +45,7 @@ class ClassifierEngine:
             raise
         except Exception as error:  # runtimes raise errors of any class
             raise BadModel(
-                f"{path.name} cannot be run by {engine}: {reason(error)}. Train the classifier again."
+                f"{path.name} cannot be run by {engine}: {reason(error)}. Choose another classifier, or train it again."
             ) from error
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ _FOLDED = {
     "Cells": ("diameter", "diameters", "oversample"),
     "Learning rate and weights": ("find_rate", "schedule", "warmup", "optimiser", "weight_decay", "clip", "ema"),
     "Evaluation and end": ("evaluate_every", "evaluate_first", "patience", "compare"),
-    "Computation": ("device", "amp", "workers", "seed", "tensorboard"),
+    "Computation": ("device", "amp", "workers", "images_in_memory_mb", "seed", "tensorboard"),
 }
 """The training settings that no other control has; the rest is asked for elsewhere, or nobody can judge it in fine-tuning."""
 _GROUPS: dict[str, tuple[type[Settings], dict[str, tuple[str, ...]]]] = {
