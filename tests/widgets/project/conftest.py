@@ -13,6 +13,11 @@ from napari_centermask.io.images import read_image
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+@pytest.fixture(autouse=True)
+def _long_lived_set_aside():
+    """Leave this to the projects: they set aside for themselves, and let all be visited again when they close."""
+
+
 @pytest.fixture
 def folder(tmp_path, discs):
     """Five images of discs of different sizes, one of them a stack, one with channels, and one damaged."""
