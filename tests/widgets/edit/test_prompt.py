@@ -197,6 +197,19 @@ def test_a_missing_model_is_reported(begin, ask, monkeypatch, notices):
     assert "There is no model." in notices()[-1]
 
 
+def test_an_image_without_a_run_is_asked_with_the_model_in_use(begin, ask, bare_viewer, engine, monkeypatch):
+    from napari_centermask.widgets.edit import prompt
+    from napari_centermask.widgets.viewer.state import state_of
+
+    asked = []
+    monkeypatch.setattr(prompt, "cached_engine", lambda settings: asked.append(settings.model) or engine)
+    edits = begin()
+    edits.shown.settings = None  # as for cells of a project
+    state_of(bare_viewer).in_use.choose("cells")
+    ask(edits, Request("click", (30.0, 30.0), ()))
+    assert asked == ["cells"]
+
+
 def test_an_image_that_is_removed_meanwhile_gets_no_cell(begin, bare_viewer, engine, qtbot):
     edits = begin()
     engine.gate.clear()

@@ -118,7 +118,7 @@ class Conversions:
             return cells_of_labels(read_labels(layer, place), shape)
         points = point_seeds.points_in(place.to_image(layer.data), place.index)
         seeds = point_seeds.sort_points(edits.result, points)
-        settings = point_seeds.settings_for(edits.shown.settings, edits.shown.diameter)
+        settings = point_seeds.settings_for(edits)
         return point_seeds.ask_model(seeds, edits.planes, settings)
 
     def _on_ended(self, value: object) -> None:

@@ -13,12 +13,14 @@ from napari_centermask.core.instances import Instance
 from napari_centermask.core.missed import is_candidate
 from napari_centermask.core.result import Result
 from napari_centermask.pipeline.progress import Progress
+from napari_centermask.widgets.viewer.state import state_of
 from napari_centermask.widgets.work.engine_cache import cached_engine
 from napari_centermask.widgets.work.tasks import ENGINE_LOCK
 
 if TYPE_CHECKING:
     from napari_centermask.core.result import Index
     from napari_centermask.settings import SegmentSettings
+    from napari_centermask.widgets.edit.session import EditSession
     from napari_centermask.widgets.viewer.planes import ImagePlanes
 
 _SAME = 0.5  # fraction of both cells that is common if two points lie in one cell, as for a prompt that is drawn again
@@ -120,12 +122,13 @@ def as_draft(candidate: Instance) -> Instance:
     return replace(candidate, source=candidate.source + BY_CLICK)
 
 
-def settings_for(shown_settings: SegmentSettings | None, diameter: float | None) -> SegmentSettings:
-    """The settings of the last run on the image, with the diameter that it found."""
+def settings_for(edits: EditSession) -> SegmentSettings:
+    """The settings of the last run on the image, with the diameter that it found; those of the model in use before one."""
     from napari_centermask.settings import SegmentSettings
 
-    settings = shown_settings or SegmentSettings()
-    return settings.model_copy(update={"diameter": settings.diameter or diameter})
+    in_use = state_of(edits.session.viewer).in_use.name
+    settings = edits.shown.settings or (SegmentSettings(model=in_use) if in_use else SegmentSettings())
+    return settings.model_copy(update={"diameter": settings.diameter or edits.shown.diameter})
 
 
 def points_in(image: np.ndarray, index_of: Any) -> list[tuple[Index | None, float, float]]:

@@ -24,6 +24,7 @@ from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.edit.draft_points import NONE, DraftPoints, Points
 from napari_centermask.widgets.edit.drawing import draw, drawing_in
 from napari_centermask.widgets.edit.keys import KEYS
+from napari_centermask.widgets.edit.point_seeds import settings_for
 from napari_centermask.widgets.work.engine_cache import cached_engine, is_loaded
 from napari_centermask.widgets.work.gate import guarded
 from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
@@ -194,8 +195,7 @@ class Prompts:
             self._waiting.clear()
             return
         request = self._begun(edits, self._waiting.popleft())
-        settings = edits.shown.settings or SegmentSettings()
-        settings = settings.model_copy(update={"diameter": settings.diameter or edits.shown.diameter})
+        settings = settings_for(edits)
         _tell_of_loading(settings)
         image = edits.planes.plane(request.plane)
         worker = create_worker(_answer, self._prompters, request, image, settings, _start_thread=False)
