@@ -20,6 +20,8 @@ _LARGE = 10.0
 """Values from which the tolerance grows with them: at 300, as distances in large cells are, float32 itself is 3e-5 coarse."""
 LEAST_IOU = 0.999
 """Of the masks of a cell."""
+SINGLE_PIXELS = 2
+"""Pixels by which they may differ in any case: rounding decides those at the threshold, and in a cell of 54 pixels one is 2 %."""
 
 
 class ParityError(UserError):
