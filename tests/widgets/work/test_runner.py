@@ -3,9 +3,10 @@
 import threading
 
 import pytest
+from superqt.utils import create_worker
 
 from napari_centermask.pipeline.progress import Progress
-from napari_centermask.widgets.work.runner import Runner
+from napari_centermask.widgets.work.runner import Runner, _closing_worker
 
 
 @pytest.fixture
@@ -84,3 +85,38 @@ def test_a_cancelled_run_is_closed_at_its_next_step_though_the_worker_is_still_k
     runner.cancel()
     assert closed.wait(30)
     assert worker is not None
+
+
+def test_a_thread_that_outlives_qt_ends_without_an_error(qtbot):
+    closed = []
+
+    def work():
+        try:
+            yield 1
+        finally:
+            closed.append(True)
+
+    worker = create_worker(work, _start_thread=False, _worker_class=_closing_worker())
+
+    class Deleted(type(worker.signals)):
+        def __getattribute__(self, name):
+            if name.startswith("__"):
+                return super().__getattribute__(name)
+            raise RuntimeError("wrapped C/C++ object of type GeneratorWorkerSignals has been deleted")
+
+    alive, deleted = worker.signals, Deleted()
+    alive.started.connect(lambda: setattr(worker, "signals", deleted))
+    worker.run()
+    assert closed == [True]
+
+
+def test_other_errors_of_a_thread_are_not_hidden(qtbot, monkeypatch):
+    kind = _closing_worker()
+
+    def fails(worker):
+        raise RuntimeError("other")
+
+    monkeypatch.setattr(kind.__mro__[1], "run", fails)
+    worker = kind(lambda: (yield))
+    with pytest.raises(RuntimeError, match="other"):
+        worker.run()

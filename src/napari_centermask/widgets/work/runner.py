@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @cache
 def _closing_worker() -> Any:
-    """A worker that closes its generator when it was cancelled, so that a process which that runs ends at once."""
+    """A worker that closes its generator when it was cancelled, so that a process which that runs ends at once.
+
+    If napari ends meanwhile, Qt has deleted what it reports with. An error that leaves a thread of Qt aborts the whole process.
+    """
     from napari.qt.threading import GeneratorWorker
 
     class ClosingWorker(GeneratorWorker):
@@ -28,6 +31,13 @@ def _closing_worker() -> Any:
                 return super().work()
             finally:
                 self._gen.close()
+
+        def run(self) -> None:
+            try:
+                super().run()
+            except RuntimeError as error:
+                if "deleted" not in str(error):
+                    raise
 
     return ClosingWorker
 
