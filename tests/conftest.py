@@ -206,6 +206,14 @@ def cells():
 
 
 @pytest.fixture
+def jobs_at_once(monkeypatch):
+    """Let jobs run at the priority of the tests; at their own, a busy machine lets them wait for minutes."""
+    from napari_centermask.jobs.process import Job
+
+    monkeypatch.setitem(Job.start.__func__.__kwdefaults__, "nice", 0)
+
+
+@pytest.fixture
 def lif(tmp_path):
     """Factory of a LIF file with the images Series 1, (C, Z, Y, X) with the channels Green and Red, and Series:2/x, (Y, X)."""
     pytest.importorskip("bioio_lif")

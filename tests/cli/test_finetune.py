@@ -213,6 +213,7 @@ def settings(fields, tmp_path):
     return TrainSettings(data=[fields], out=tmp_path / "run", model=TINY, device="cpu", **values)
 
 
+@pytest.mark.usefixtures("jobs_at_once")
 def test_a_job_trains_in_a_separate_process(settings):
     job = Job.start(settings)
     for _ in job.follow():

@@ -10,6 +10,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmarks" / "failures.py"
 
 
 @pytest.mark.timeout(1200)  # seven starts of PyTorch, on a machine that may do other things
+@pytest.mark.usefixtures("jobs_at_once")
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and /dev/full are Linux's")
 def test_every_failure_is_survived_or_explained(tmp_path):
     pytest.importorskip("torch")

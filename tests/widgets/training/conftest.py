@@ -13,7 +13,7 @@ from PIL import Image
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.jobs import process
-from napari_centermask.jobs.process import Job, find_jobs
+from napari_centermask.jobs.process import find_jobs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -44,14 +44,13 @@ def data(tmp_path, cells):
 
 
 @pytest.fixture
-def act(monkeypatch):
+def act(monkeypatch, jobs_at_once):
     """Let the next jobs run a script instead of a training."""
     from played_job import WORKS
 
     def play(script: str) -> None:
         monkeypatch.setattr(process, "command_line", lambda run: [sys.executable, "-c", script, str(run)])
 
-    monkeypatch.setitem(Job.start.__func__.__kwdefaults__, "nice", 0)  # a loaded machine would let it wait for minutes
     play(WORKS)
     return play
 
