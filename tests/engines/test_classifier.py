@@ -1,5 +1,4 @@
 import numpy as np
-import onnx
 import pytest
 
 from napari_centermask.core.errors import BadModel, BadSettings
@@ -37,6 +36,7 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_weights_outside_the_file_are_refused_before_a_runtime_opens_them(tmp_path):
+    onnx = pytest.importorskip("onnx")
     model = onnx.load(find_classifier("live-dead"))
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
@@ -51,6 +51,7 @@ def test_weights_outside_the_file_are_refused_before_a_runtime_opens_them(tmp_pa
 
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_what_a_runtime_cannot_open_is_named_with_what_to_do(tmp_path, engine):
+    onnx = pytest.importorskip("onnx")
     model = onnx.load(find_classifier("live-dead"))
     model.graph.node[0].op_type = "Nonsense"
     path = tmp_path / "mine.classifier.onnx"
