@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_centermask.cli.output import check_writable, notice, print_json
+from napari_centermask.cli.output import check_free, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.core.extras import how_to_install
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_centermask.deploy.compress.plan import Plan
 
 
-def compress(plan: Path, /, *, json: Flag = False) -> int:
+def compress(plan: Path, /, *, overwrite: Flag = False, json: Flag = False) -> int:
     """Make a smaller and faster version of a model by the steps of a plan, in the order that it gives.
 
     Each step is judged on annotated images, or without annotations by how many of the model's cells are found again. A step that
@@ -30,6 +30,8 @@ def compress(plan: Path, /, *, json: Flag = False) -> int:
     plan
         JSON file such as {"model": "nuclei", "data": "fields", "out": "smaller", "name": "nuclei-int8",
         "steps": [{"do": "quantise"}]}.
+    overwrite
+        Replace an earlier result in `out`.
     json
         Print the table as JSON.
     """
@@ -37,16 +39,16 @@ def compress(plan: Path, /, *, json: Flag = False) -> int:
         from napari_centermask.deploy.compress.plan import read_plan
     except ImportError as error:
         raise MissingExtra(f"Compression needs {error.name}: {how_to_install('train')}") from error
-    return carry_out(read_plan(plan), json=json)
+    return carry_out(read_plan(plan), overwrite=overwrite, json=json, out="`out` in the plan")
 
 
-def carry_out(plan: Plan, *, json: bool) -> int:
-    """Compress, and print the table and the recommendation."""
+def carry_out(plan: Plan, *, overwrite: bool, json: bool, out: str) -> int:
+    """Compress, and print the table and the recommendation; `out` says how to choose another folder for the results."""
     try:
         from napari_centermask.deploy.compress import run, table
     except ImportError as error:
         raise MissingExtra(f"Compression needs {error.name}: {how_to_install('train')}") from error
-    check_writable([plan.out / "table.json"])
+    check_free([*(plan.out / name for name in table.FILES), *plan.folders], overwrite=overwrite, out=out)
     result = run.compress(plan, say=notice)
     if json:
         print_json(table.as_json(result.rows, result.sentence) | {"files": result.files.paths})

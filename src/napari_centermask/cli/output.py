@@ -92,8 +92,13 @@ def annotations_in(*folders: Path) -> list[Path]:
     return [path for folder in folders for path in folder.glob("*.json")]
 
 
-def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | None] = (), out: str = "--out") -> None:
     """Refuse to replace files without `overwrite`, and what `check_writable` refuses.
+
+    Parameters
+    ----------
+    out
+        What names the place of the files, for the message.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | No
     taken = [p for p in paths if os.path.exists(p)]  # False if a name is too long, which is reported later
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise UserError(f"{taken[0]}{more} already exists. Choose another --out or add --overwrite.")
+        raise UserError(f"{taken[0]}{more} already exists. Choose another {out} or add --overwrite.")
 
 
 def print_json(value: object) -> None:

@@ -24,6 +24,7 @@ def quantise(
     diameter: float | None = None,
     engine: Literal["openvino", "onnx"] = "openvino",
     most_images: int = 40,
+    overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
     """Make a version of a model in fewer bits, and compare it with the model.
@@ -62,6 +63,8 @@ def quantise(
         Engine to compare and time with.
     most_images
         Images at most to calibrate and to compare on.
+    overwrite
+        Replace an earlier result in the folder.
     json
         Print the table as JSON.
     """
@@ -83,4 +86,4 @@ def quantise(
             engine=engine,
             name=name,
         )
-    return carry_out(plan, json=json)
+    return carry_out(plan, overwrite=overwrite, json=json, out="--out")

@@ -136,6 +136,11 @@ class Plan(Settings):
     engine: Literal["openvino", "onnx"] = Field("openvino", description="Engine to judge and time with.")
     name: str | None = Field(None, description="Install the result under this name.")
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folder in `out` of the model that each step makes."""
+        return [self.out / f"{number}-{step.do}" for number, step in enumerate(self.steps, start=1)]
+
 
 def read_plan(path: Path) -> Plan:
     """Read and check a plan.

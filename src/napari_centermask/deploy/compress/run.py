@@ -123,9 +123,9 @@ class _Run:
     def result(self) -> Result:
         """Do all steps."""
         plan, made = self.plan, [self._judged_start()]
-        for number, step in enumerate(plan.steps, start=1):
+        for number, (step, folder) in enumerate(zip(plan.steps, plan.folders, strict=True), start=1):
             self.say(f"Step {number} of {len(plan.steps)}: {step.do}")
-            made.append(self._done(step, made[-1], plan.out / f"{number}-{step.do}"))
+            made.append(self._done(step, made[-1], folder))
             own = None if isinstance(step, QuantiseStep) else step.accepted
             accepted = plan.accepted if own is None else own
             if not self._is_accepted(made[-1].scores, made[0].scores, accepted):
@@ -305,8 +305,8 @@ class _Run:
     def _write(self, rows: list[table.Row], sentence: str) -> None:
         out = self.plan.out
         texts = {
-            "table.txt": f"{table.as_text(rows)}\n\n{sentence}\n",
-            "table.json": json.dumps(
+            table.TEXT: f"{table.as_text(rows)}\n\n{sentence}\n",
+            table.JSON: json.dumps(
                 table.as_json(rows, sentence) | {"plan": json.loads(self.plan.model_dump_json())}, indent=1
             ),
         }
@@ -314,7 +314,7 @@ class _Run:
             with whole_file(out / name) as part:
                 part.write_text(text, encoding="utf-8")
         try:
-            table.draw(out / "speed.png", rows)
+            table.draw(out / table.PLOT, rows)
         except MissingExtra as error:
             self.say(f"No plot: {error}")
 

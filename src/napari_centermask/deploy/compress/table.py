@@ -16,6 +16,9 @@ from napari_centermask.evaluation.figures import blank, save
 from napari_centermask.models.store.zoo import ModelFiles
 from napari_centermask.settings import SegmentSettings
 
+FILES = TEXT, JSON, PLOT = "table.txt", "table.json", "speed.png"
+"""In the folder of the results."""
+
 
 @dataclass(frozen=True)
 class Row:
