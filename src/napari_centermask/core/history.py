@@ -175,6 +175,12 @@ class History:
         """Name of the edit that `redo` would redo."""
         return self._undone[-1].name if self._undone else None
 
+    @property
+    def categories(self) -> set[int]:
+        """Categories of all cells that its edits hold, before or after."""
+        changes = (change for edit in (*self._done, *self._undone) for change in edit.changes)
+        return {cell.category for c in changes for cell in (c.before, c.after) if cell is not None}
+
     def _apply(self, edit: Edit) -> None:
         applied: list[Change] = []
         try:

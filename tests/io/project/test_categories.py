@@ -63,9 +63,50 @@ def test_a_new_project_takes_the_categories_of_the_model_in_use_and_keeps_its_ow
     with Project.open(folder) as project:
         assert project.use_categories(["nucleus"])
         assert [c.name for c in project.categories.values()] == ["nucleus"]
+    with Project.open(folder) as project:
+        assert [c.name for c in project.categories.values()] == ["nucleus"]
+        draw(project, 1, square(3, 4, 20, 30))
         assert not project.use_categories(["living", "dead"])
     with Project.open(folder) as project:
         assert [c.name for c in project.categories.values()] == ["nucleus"]
+
+
+@pytest.mark.parametrize("ended_by", ["nothing", "saving", "a crash"])
+def test_the_categories_of_a_model_are_replaced_by_those_of_the_next_one_while_no_cell_has_them(folder, ended_by):
+    def names():
+        return [c.name for c in project.categories.values()]
+
+    project = Project.open(folder)
+    for model in (["nucleus"], ["living", "dead"], ["cell"], ["living", "dead"], ["nucleus"]):
+        assert project.use_categories(model)
+        assert names() == list(project.result(1).categories.values()) == model
+        if ended_by == "saving":
+            project.save()
+        if ended_by != "nothing":
+            project = reopened(project)
+        assert names() == model
+    assert not project.use_categories(["nucleus"])
+    project.close()
+
+
+def test_a_category_that_you_changed_or_added_stays_when_another_model_is_chosen(folder):
+    with Project.open(folder) as project:
+        project.use_categories(["nucleus"])
+        project.set_category(1, replace(project.categories[1], name="mitosis"))
+        assert not project.use_categories(["cell"])
+    with Project.open(folder) as project:
+        assert not project.use_categories(["living", "dead"])
+        assert [c.name for c in project.categories.values()] == ["mitosis"]
+
+
+def test_a_category_stays_while_redo_can_bring_back_a_cell_of_it(folder):
+    with Project.open(folder) as project:
+        project.use_categories(["living", "dead"])
+        draw(project, 1, square(3, 4, 20, 30), category=2)
+        project.history(1).undo()
+        assert not project.use_categories(["nucleus"])
+        project.history(1).redo()
+        assert project.result(1).categories[2] == "dead"
 
 
 def test_predictions_of_a_model_with_one_category_join_the_only_one_of_the_project(folder, cells):

@@ -23,6 +23,26 @@ def test_categories_are_edited_and_mistakes_explained(project_dock, folder):
     assert "This is the only category" in box.problem.text()
 
 
+def test_categories_follow_the_model_in_use_until_a_cell_is_drawn(project_dock, folder):
+    def names():
+        return {id: category.name for id, category in project_dock.project.categories.items()}
+
+    project_dock.open(folder)
+    assert names() == {1: "nucleus"}
+    edits = edits_of(project_dock)
+    project_dock.in_use.choose("live-dead")
+    assert list(names()) == [1, 2]
+    edits.category = 2
+    project_dock.in_use.choose("cells")
+    assert names() == edits.result.categories == {1: "cell"}
+    assert [line[1].text() for line in project_dock.categories.lines.values()] == ["cell"]
+    edits.add(np.ones((9, 9), bool), (40, 40))
+    (cell,) = edits.result
+    assert cell.category == 1
+    project_dock.in_use.choose("live-dead")
+    assert names() == edits.result.categories == {1: "cell"}
+
+
 def test_a_categorys_colour_is_that_of_its_outlines(viewer, project_dock, folder):
     project_dock.open(folder)
     edits = edits_of(project_dock)

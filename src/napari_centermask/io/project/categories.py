@@ -9,7 +9,7 @@ from psygnal import Signal
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.edits import BadRecord
-from napari_centermask.io.project.layout import Category, CategoryEntry, fields_of, new_category
+from napari_centermask.io.project.layout import Category, CategoryEntry, new_category
 
 
 class Categories:
@@ -41,7 +41,7 @@ class Categories:
 
     def entries(self) -> list[CategoryEntry]:
         """Entries for project.json, by id."""
-        return [CategoryEntry(id=id, **fields_of(c)) for id, c in sorted(self._by_id.items())]
+        return [CategoryEntry.of(id, c) for id, c in sorted(self._by_id.items())]
 
     def new(self, name: str, *, id: int = 0) -> tuple[int, Category]:
         """A category with a free id, colour and digit key; it is not added yet."""
@@ -75,7 +75,7 @@ class Categories:
         """
         if not (isinstance(item, dict) and item.get("removed") is True):
             entry = CategoryEntry.model_validate(item)
-            self.set(entry.id, Category(entry.name, entry.colour, entry.key))
+            self.set(entry.id, entry.category)
         elif type(item.get("id")) is int and item["id"] in self._by_id and len(self._by_id) > 1:
             self.remove(item["id"])
         else:

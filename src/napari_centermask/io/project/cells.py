@@ -200,6 +200,11 @@ class Cells:
             return {c.category for c in self._loaded[id].result} | {crowd["category_id"] for crowd in crowds}
         return self._store.uses(self._images[id].file_name)
 
+    def remembered(self, id: int) -> set[int]:
+        """Categories of the cells that undo and redo can bring back."""
+        image = self._loaded.get(id)
+        return set() if image is None or image.history is None else image.history.categories
+
     def mark(self, id: int) -> None:
         """Note that an image in memory differs from the store."""
         self._changed.add(id)

@@ -20,7 +20,6 @@ from napari_centermask.io.project.layout import (
     ImageEntry,
     ProjectFile,
     Status,
-    fields_of,
     new_category,
 )
 from napari_centermask.io.project.store import Store
@@ -192,5 +191,5 @@ def file_of_folder(folder: Path, store: Store) -> ProjectFile:
             raw = store.images[entry.file_name]
             entry.status = "in work" if raw.shown or raw.hidden else "untouched"
             entry.group = str(raw.records[0].get("group") or "")
-    listed = [CategoryEntry(id=i, **fields_of(c)) for i, c in categories.items()]
+    listed = [CategoryEntry.of(i, c) for i, c in categories.items()]
     return ProjectFile(categories=listed, images=entries)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -35,11 +35,14 @@ class Category:
         "#rrggbb".
     key
         Key that gives cells this category; empty for none.
+    of_model
+        Whether it came with the model in use, and was not changed since: another model may replace it.
     """
 
     name: str
     colour: str
     key: str = ""
+    of_model: bool = False
 
 
 def _relative_or_absolute(path: str) -> str:
@@ -69,6 +72,17 @@ class CategoryEntry(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
     key: Annotated[str, Field(max_length=40)] = ""
+    of_model: bool = False
+
+    @classmethod
+    def of(cls, id: int, category: Category) -> Self:
+        """The entry of a category."""
+        return cls(id=id, **asdict(category))
+
+    @property
+    def category(self) -> Category:
+        """The category without its id."""
+        return Category(self.name, self.colour, self.key, self.of_model)
 
 
 class ImageEntry(BaseModel):
@@ -137,7 +151,7 @@ class ProjectFile(BaseModel):
 
     def named(self) -> dict[int, Category]:
         """Names of the categories by id."""
-        return {c.id: Category(c.name, c.colour, c.key) for c in self.categories}
+        return {c.id: c.category for c in self.categories}
 
     def encoded(self) -> Iterable[bytes]:
         """The file's bytes."""
@@ -174,11 +188,6 @@ def _first(error: Exception) -> str:
     first = error.errors()[0]
     place = " ".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}" if place else str(first["msg"])
-
-
-def fields_of(category: Category) -> dict[str, str]:
-    """A category's fields, for `CategoryEntry`."""
-    return {"name": category.name, "colour": category.colour, "key": category.key}
 
 
 def new_category(name: str, existing: dict[int, Category], *, id: int = 0) -> tuple[int, Category]:

@@ -33,7 +33,6 @@ from napari_centermask.io.project.layout import (
     CategoryEntry,
     ImageEntry,
     Status,
-    fields_of,
 )
 from napari_centermask.io.project.replay import Replay
 from napari_centermask.io.project.saving import ProjectFiles, free_name, keep_copy
@@ -378,28 +377,35 @@ class Project:
         """
         self._writing()
         check_category(id, category, self._categories.by_id)
-        self._note_category(id, category)
+        self._note_category(id, replace(category, of_model=False))
         self.changed.emit(0)
 
     def _note_category(self, id: int, category: Category) -> None:
         self._categories.set(id, category)
-        self._writing().note({"category": CategoryEntry(id=id, **fields_of(category)).model_dump()})
+        self._writing().note({"category": CategoryEntry.of(id, category).model_dump()})
 
     def use_categories(self, names: Sequence[str]) -> bool:
-        """Take these categories, of the model in use, in place of the one that a new project has; returns whether that was so.
+        """Take these categories, of the model in use, in place of those of a new project or of the model before.
 
-        A project that has cells, or other categories, keeps its own.
+        A project that has cells, or categories that a person chose, keeps its own; so it does if undo or redo could bring back
+        cells of a category that would go. Returns whether they were taken.
         """
-        own = self._categories.names
-        is_new = list(own.values()) == [NEW_CATEGORY] and not self._store.uses_of_removed()
-        if not is_new or list(names) == [NEW_CATEGORY] or self.read_only or not names:
+        own = self._categories.by_id
+        before = [category.name for category in own.values()]
+        is_free = before == [NEW_CATEGORY] or all(category.of_model for category in own.values())
+        if self.read_only or not names or list(names) == before or not is_free or self._store.uses_of_removed():
             return False
-        if any(self._cells.uses(entry.id) for entry in self._images):
+        surplus = set(list(own)[len(names) :])
+        if any(self._cells.uses(e.id) or surplus & self._cells.remembered(e.id) for e in self._images):
             return False
-        (first,) = own
-        self.set_category(first, replace(self._categories.by_id[first], name=names[0]))
-        for name in names[1:]:
-            self.add_category(name)
+        for id, name in zip(own, names, strict=False):
+            self._note_category(id, replace(own[id], name=name, of_model=True))
+        for name in names[len(own) :]:
+            id, category = self._categories.new(name)
+            self._note_category(id, replace(category, of_model=True))
+        for id in surplus:
+            self._remove_category(id)
+        self.changed.emit(0)
         return True
 
     def remove_category(self, id: int) -> None:
@@ -410,7 +416,7 @@ class Project:
         BadSettings
             If cells have it; the message names their image.
         """
-        journal = self._writing()
+        self._writing()
         user = next((e.file_name for e in self._images if id in self._cells.uses(e.id)), None)
         if user is not None:
             named = repr(self._categories.by_id[id].name)
@@ -420,9 +426,12 @@ class Project:
                 f"An image that was removed from the project has cells of {self._categories.by_id[id].name!r}. "
                 "Add that image again and give them another category first."
             )
-        self._categories.remove(id)
-        journal.note({"category": {"id": id, "removed": True}})
+        self._remove_category(id)
         self.changed.emit(0)
+
+    def _remove_category(self, id: int) -> None:
+        self._categories.remove(id)
+        self._writing().note({"category": {"id": id, "removed": True}})
 
     # Cells
 

@@ -92,13 +92,12 @@ class CategoryBox(QWidget):
         for column, part in enumerate((colour, name, key, remove)):
             self._grid.addWidget(part, id, column)
         colour.clicked.connect(lambda: self._choose_colour(id, category))
-        name.editingFinished.connect(lambda: self._on_typed(id, category, name=name.text().strip()))
-        key.editingFinished.connect(lambda: self._on_typed(id, category, key=key.text().strip()))
+        name.editingFinished.connect(lambda: self._on_typed(id, category, replace(category, name=name.text().strip())))
+        key.editingFinished.connect(lambda: self._on_typed(id, category, replace(category, key=key.text().strip())))
         remove.clicked.connect(lambda: self.removed.emit(id))
         return colour, name, key, remove
 
-    def _on_typed(self, id: int, category: Category, **fields: str) -> None:
-        changed = replace(category, **fields)
+    def _on_typed(self, id: int, category: Category, changed: Category) -> None:
         if changed != category:
             self.edited.emit(id, changed)
 
