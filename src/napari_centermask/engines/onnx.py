@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from napari_centermask.engines import Features
 from napari_centermask.engines.cache_folder import engine_folder
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
 from napari_centermask.engines.providers import CPU, PROVIDERS, providers_for
-from napari_centermask.engines.runtime import Precision, check_precision, split_device
+from napari_centermask.engines.runtime import How, Precision, check_precision, split_device
 from napari_centermask.models.store.card import ModelCard
 
 _CANNOT = "ONNX Runtime cannot use {title}: {why}. Find the remedy with: napari-centermask doctor"
@@ -48,13 +48,13 @@ def import_runtime() -> ModuleType:
     return runtime
 
 
-class OnnxEngine:
-    """The exported `dense` and `roi` graphs on ONNX Runtime. Features stay on the device between the two.
+class _OnOnnx:
+    """A network on ONNX Runtime.
 
     Parameters
     ----------
-    dense, roi
-        The two graphs.
+    graph
+        The graph that takes a whole tile.
     card
         The model card.
     device
@@ -76,8 +76,7 @@ class OnnxEngine:
 
     def __init__(
         self,
-        dense: Path,
-        roi: Path,
+        graph: Path,
         card: ModelCard,
         *,
         device: str = "auto",
@@ -87,15 +86,22 @@ class OnnxEngine:
     ) -> None:
         self.card, self.precision, self.batch = card, precision, batch
         channels = card.model.in_channels
-        self._dense, self.device = open_session(dense, device, threads, precision=precision, channels=channels)
+        self._whole, self.device = open_session(graph, device, threads, precision=precision, channels=channels)
+
+
+class OnnxEngine(_OnOnnx):
+    """The exported `dense` and `roi` graphs on ONNX Runtime. Features stay on the device between the two."""
+
+    def __init__(self, dense: Path, roi: Path, card: ModelCard, **how: Unpack[How]) -> None:
+        super().__init__(dense, card, **how)
         # TensorRT's RoIAlign is a plugin of its own; CUDA runs this graph as it is.
-        self._roi, _ = open_session(roi, self.device.replace("tensorrt", "cuda"), threads)
+        self._roi, _ = open_session(roi, self.device.replace("tensorrt", "cuda"), how.get("threads"))
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`; `pyramid` holds `OrtValue`s on the device."""
-        n_levels = len(self._dense.get_outputs()) - len(LOCATIONS)
+        n_levels = len(self._whole.get_outputs()) - len(LOCATIONS)
         names = dense_outputs(n_levels)
-        outputs = _run(self._dense, {DENSE_INPUT: tiles}, names, self.device, kept=names[:n_levels])
+        outputs = _run(self._whole, {DENSE_INPUT: tiles}, names, self.device, kept=names[:n_levels])
         return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 
     def masks(
@@ -107,28 +113,12 @@ class OnnxEngine:
         return masks, np.clip(quality, 0, 1)
 
 
-class OnnxMapEngine:
-    """The exported `maps` graph on ONNX Runtime; parameters as in `OnnxEngine`."""
-
-    name = "onnx"
-
-    def __init__(
-        self,
-        maps: Path,
-        card: ModelCard,
-        *,
-        device: str = "auto",
-        threads: int | None = None,
-        precision: Precision = "float32",
-        batch: int = 1,
-    ) -> None:
-        self.card, self.precision, self.batch = card, precision, batch
-        channels = card.model.in_channels
-        self._maps, self.device = open_session(maps, device, threads, precision=precision, channels=channels)
+class OnnxMapEngine(_OnOnnx):
+    """The exported `maps` graph on ONNX Runtime."""
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
-        return np.asarray(self._maps.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0])
+        return np.asarray(self._whole.run([MAPS_OUTPUT], {DENSE_INPUT: tiles})[0])
 
 
 def _run(

@@ -7,26 +7,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
-from napari_centermask.engines.runtime import Precision, check_precision
+from napari_centermask.engines.runtime import How, Precision, check_precision
 from napari_centermask.models.store.card import ModelCard
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
-class OpenVinoEngine:
-    """The exported `dense` and `roi` graphs on OpenVINO.
+class _OnOpenVino:
+    """A network on OpenVINO.
 
     Parameters
     ----------
-    dense, roi
-        The two graphs.
+    graph
+        The graph that takes a whole tile.
     card
         The model card.
     device
@@ -48,8 +48,7 @@ class OpenVinoEngine:
 
     def __init__(
         self,
-        dense: Path,
-        roi: Path,
+        graph: Path,
         card: ModelCard,
         *,
         device: str = "auto",
@@ -59,13 +58,20 @@ class OpenVinoEngine:
     ) -> None:
         self.card, self.precision, self.batch = card, precision, batch
         self.device = "cpu"
-        self._dense = compile_graph(dense, device, threads, precision=precision)
-        self._roi = RoiGraph(roi, device, threads, precision=precision)
+        self._whole = compile_graph(graph, device, threads, precision=precision)
+
+
+class OpenVinoEngine(_OnOpenVino):
+    """The exported `dense` and `roi` graphs on OpenVINO."""
+
+    def __init__(self, dense: Path, roi: Path, card: ModelCard, **how: Unpack[How]) -> None:
+        super().__init__(dense, card, **how)
+        self._roi = RoiGraph(roi, self.device, how.get("threads"), precision=self.precision)
 
     def features(self, tiles: np.ndarray) -> Features:
         """See `Engine.features`."""
-        result = self._dense({DENSE_INPUT: tiles})
-        n_levels = len(self._dense.outputs) - len(LOCATIONS)
+        result = self._whole({DENSE_INPUT: tiles})
+        n_levels = len(self._whole.outputs) - len(LOCATIONS)
         outputs = [np.array(result[name]) for name in dense_outputs(n_levels)]
         return Features(tiles.shape[2:], tuple(outputs[:n_levels]), *outputs[n_levels:])
 
@@ -80,28 +86,12 @@ class OpenVinoEngine:
         return masks, np.clip(quality, 0, 1)
 
 
-class OpenVinoMapEngine:
-    """The exported `maps` graph on OpenVINO; parameters as in `OpenVinoEngine`."""
-
-    name = "openvino"
-
-    def __init__(
-        self,
-        maps: Path,
-        card: ModelCard,
-        *,
-        device: str = "auto",
-        threads: int | None = None,
-        precision: Precision = "float32",
-        batch: int = 1,
-    ) -> None:
-        self.card, self.precision, self.batch = card, precision, batch
-        self.device = "cpu"
-        self._maps = compile_graph(maps, device, threads, precision=precision)
+class OpenVinoMapEngine(_OnOpenVino):
+    """The exported `maps` graph on OpenVINO."""
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
-        return np.array(self._maps({DENSE_INPUT: tiles})[MAPS_OUTPUT])
+        return np.array(self._whole({DENSE_INPUT: tiles})[MAPS_OUTPUT])
 
 
 class RoiGraph:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 
 Precision = Literal["float32", "bfloat16", "float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+class How(TypedDict, total=False):
+    """What the constructors of engines take beside graphs and card; see `Runtime`."""
+
+    device: str
+    threads: int | None
+    precision: Precision
+    batch: int
 
 
 @dataclass(frozen=True)
