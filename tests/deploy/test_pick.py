@@ -21,6 +21,8 @@ from napari_centermask.pipeline.progress import run_through
 from napari_centermask.settings import SegmentSettings
 
 IMAGE = np.zeros((1, 64, 64), np.uint8)
+FOUR_TILES = np.zeros((1, 1000, 1000), np.uint8)
+"""With cells of 20 pixels, half of what the model was trained on."""
 
 
 def cell(side, *, at=10):
@@ -63,7 +65,7 @@ def picked(monkeypatch):
     monkeypatch.setattr(picking, "runtimes_here", lambda files, engines: ways)
     monkeypatch.setattr(picking, "n_cores", lambda: 4)
     CALLS.clear()
-    return run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings(diameter=20), runs=1))
+    return run_through(pick(find_model("nuclei"), [FOUR_TILES], SegmentSettings(diameter=20), runs=1))
 
 
 def test_the_fastest_that_agrees_is_chosen_with_its_threads_and_batch(picked):
@@ -81,6 +83,30 @@ def test_what_cannot_run_is_named_and_the_table_marks_the_choice(picked):
     lines = format_picked(picked).splitlines()
     assert lines[1].startswith("* openvino on cpu, bfloat16, 2 tiles at once")
     assert lines[-1].startswith("Left out: torch on cpu, float16")
+
+
+def test_on_images_of_one_tile_no_number_of_tiles_at_once_is_tried(monkeypatch):
+    monkeypatch.setattr(picking, "Candidate", FakeCandidate)
+    monkeypatch.setattr(picking, "runtimes_here", lambda files, engines: [Runtime("openvino")])
+    monkeypatch.setattr(picking, "n_cores", lambda: 1)
+    rows = run_through(pick(find_model("nuclei"), [IMAGE], SegmentSettings(diameter=20), runs=1)).rows
+    assert [row.runtime for row in rows] == [Runtime("openvino")]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "n_tiles", "batches"),
+    [
+        (Runtime("openvino"), 4, [1, 2, 4]),
+        (Runtime("openvino"), 3, [1, 2, 4]),
+        (Runtime("openvino", device="cpu,cpu", threads=1), 4, [1, 2]),
+        (Runtime("torch", device="cuda", batch=4), 1, [4]),
+        (Runtime("torch", device="cuda", batch=4), 40, [4, 1, 2, 8, 16]),
+        (Runtime("tensorrt", device="cuda", batch=4), 40, [4, 1, 2, 8]),
+        (Runtime("onnx", device="tensorrt", batch=4), 40, [4, 1, 2, 8]),
+    ],
+)
+def test_only_numbers_of_tiles_that_differ_are_tried(runtime, n_tiles, batches):
+    assert [variant.batch for variant in picking._with_batches(runtime, n_tiles)] == batches
 
 
 def test_two_workers_share_the_cores(picked):

@@ -67,3 +67,9 @@ def test_devices_are_those_that_the_runtime_is_made_for(monkeypatch):
 def test_the_names_are_those_of_onnx_runtime(name):
     known = pytest.importorskip("onnxruntime").get_all_providers()
     assert name in known
+
+
+def test_more_tiles_at_once_than_tensorrt_is_built_for_are_refused():
+    providers.check_tiles(8)
+    with pytest.raises(BadSettings, match=r"up to 8 tiles at once here, not 16\. Choose --batch 8"):
+        providers.check_tiles(16)

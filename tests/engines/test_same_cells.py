@@ -6,9 +6,11 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 
 from napari_centermask.api import sample_image
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.engines import torch as torch_engine
 from napari_centermask.engines.devices import PACKAGES
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.torch import TorchEngine
@@ -105,3 +107,10 @@ def test_folding_leaves_no_norm_before_which_a_convolution_stands(nuclei):
     tiles = np.random.default_rng(0).normal(0.3, 0.4, (1, 3, 64, 96)).astype(np.float32)
     a, b = (TorchEngine(net, card).features(tiles) for net in (model, own))
     np.testing.assert_allclose(a.logits, b.logits, atol=1e-4)
+
+
+def test_torch_that_finds_a_gpu_by_itself_takes_as_many_tiles_as_on_one_that_is_named(nuclei, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch_engine, "engine_of", lambda *_, **how: how)
+    loaded = [torch_engine.load(nuclei.weights, device=device) for device in ("auto", "cuda", "cpu")]
+    assert [(how["device"], how["batch"]) for how in loaded] == [("cuda", 4), ("cuda", 4), ("cpu", 1)]

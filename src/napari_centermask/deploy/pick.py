@@ -23,17 +23,18 @@ from napari_centermask.engines.fastest import AGREEMENT, Measured, choose
 from napari_centermask.engines.load import load_engine
 from napari_centermask.engines.machine import n_cores
 from napari_centermask.engines.onnx import import_runtime, precisions_of
-from napari_centermask.engines.providers import offered_devices
-from napari_centermask.engines.runtime import Precision, Runtime
+from napari_centermask.engines.providers import MOST_TILES, offered_devices
+from napari_centermask.engines.runtime import Precision, Runtime, devices_of, split_device, usual_batch
 from napari_centermask.evaluation.matching import match, pair
+from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import ModelFiles
 from napari_centermask.pipeline import Progress, estimate_diameter
+from napari_centermask.pipeline.segmentation import most_at_once
 from napari_centermask.settings import SegmentSettings
 
 IOU = 0.9
 """Of two masks that are the same cell."""
 _BATCHES = {True: (1, 2, 4), False: (1, 2, 4, 8, 16)}  # on a CPU, and on others; choices
-_USUAL_BATCH = {True: 1, False: 4}
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ def pick(
     yield Progress(0, 3, "Estimating the cell diameter")
     measuring = _Measuring(files, images, _with_diameters(files, images, settings), runs)
     yield from measuring.step(first, "engine", 0)
-    for number, (title, variants) in enumerate((("threads", _with_threads), ("batch", _with_batches)), start=1):
-        leaders = _leaders(measuring.rows, agreement)
-        yield from measuring.step([v for leader in leaders for v in variants(leader)], title, number)
+    leaders = _leaders(measuring.rows, agreement)
+    yield from measuring.step([v for leader in leaders for v in _with_threads(leader)], "threads", 1)
+    leaders, n_tiles = _leaders(measuring.rows, agreement), measuring.most_tiles(files.card)
+    yield from measuring.step([v for leader in leaders for v in _with_batches(leader, n_tiles)], "batch", 2)
     rows = tuple(sorted(measuring.rows.values(), key=lambda row: row.seconds))
     return Picked(rows, choose(rows, agreement), tuple(measuring.left_out))
 
@@ -121,7 +123,7 @@ def runtimes_here(files: ModelFiles, engines: Iterable[str] | None = None) -> li
     found: list[Runtime] = []
     for name in there:
         if (files.weights if name == "torch" else files.graphs) is not None:
-            found += [Runtime(name, d, p, batch=_USUAL_BATCH[d == "cpu"]) for d, p in _ways(name)]
+            found += [Runtime(name, d, p, batch=usual_batch(d)) for d, p in _ways(name)]
     if not found:
         raise UserError(f"No engine can run '{files.name}' here. Find the reason with: napari-centermask doctor")
     return sorted(found, key=lambda r: (r.precision != "float32", r.device != "cpu", r.engine != "torch"))
@@ -165,8 +167,15 @@ def _with_threads(runtime: Runtime) -> list[Runtime]:
     return []
 
 
-def _with_batches(runtime: Runtime) -> list[Runtime]:
-    return [replace(runtime, batch=n) for n in _BATCHES[runtime.device.startswith("cpu")]]
+def _with_batches(runtime: Runtime, n_tiles: int) -> list[Runtime]:
+    """With the numbers of tiles at once that differ where at most `n_tiles` can go together."""
+    devices = devices_of(runtime.device)
+    together = -(-n_tiles // len(devices))
+    if "tensorrt" in (runtime.engine, split_device(devices[0])[0]):
+        together = min(together, MOST_TILES)
+    usual = min(runtime.batch, together)
+    differ = [n for n in _BATCHES[runtime.device.startswith("cpu")] if n < 2 * together and min(n, together) != usual]
+    return [runtime, *(replace(runtime, batch=n) for n in differ)]
 
 
 class _Measuring:
@@ -181,9 +190,14 @@ class _Measuring:
         self.rows: dict[Runtime, Measured] = {}
         self.left_out: list[str] = []
 
+    def most_tiles(self, card: ModelCard) -> int:
+        """The largest number of tiles of an image that can go through the network together."""
+        pairs = zip(self._images, self._settings, strict=True)
+        return max((most_at_once(image, card, settings) for image, settings in pairs), default=1)
+
     def step(self, runtimes: Sequence[Runtime], title: str, number: int) -> Generator[Progress, None, None]:
         """Measure some runtimes in turns; one that was measured before ties their times to those of earlier steps."""
-        if len(runtimes) < 2 and number:
+        if number and all(runtime in self.rows for runtime in runtimes):
             return
         taken: dict[Runtime, list[Run]] = {}
         with ExitStack() as stack:

@@ -16,7 +16,7 @@ from napari_centermask.engines.ensemble import AnySegmenter, Ensemble
 from napari_centermask.engines.fastest import remembered
 from napari_centermask.engines.machine import n_cores
 from napari_centermask.engines.onnx import import_runtime
-from napari_centermask.engines.runtime import PRECISIONS, Precision, Runtime, devices_of
+from napari_centermask.engines.runtime import PRECISIONS, How, Precision, Runtime, devices_of
 from napari_centermask.engines.several import Several
 from napari_centermask.engines.warming import warm_up
 from napari_centermask.models.families import family_of
@@ -25,7 +25,6 @@ from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suf
 from napari_centermask.settings import SegmentSettings
 
 NAMES = ("auto", "openvino", "onnx", "torch", "tensorrt")
-_TILES_AT_ONCE = 4  # on what is not a CPU, where nothing was measured: a choice, 5 GB with tiles of 1,024
 
 
 @dataclass(frozen=True)
@@ -173,9 +172,8 @@ def _check_different(names: Sequence[str]) -> None:
 def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEngine:
     if name not in NAMES:
         raise BadSettings(f"The engine must be one of {', '.join(NAMES)}, not {name!r}.")
-    batch = options.batch or (1 if device in ("auto", "cpu") else _TILES_AT_ONCE)
     if name == "torch":
-        return _load_torch(files, device, options, batch)
+        return _load_torch(files, device, options)
     family = family_of(files.card)
     if files.graphs is None:
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
@@ -185,12 +183,16 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
     for graph in files.graphs:
         check_constants(graph)
     if name == "tensorrt":
-        return _load_tensorrt(files, device, options, batch)
+        return _load_tensorrt(files, device, options)
     engine_class = family.load(family.engines[name])
+    how: How = {
+        "device": device,
+        "threads": options.threads,
+        "precision": options.precision,
+        "batch": options.batch,
+    }
     try:
-        loaded: AnyEngine = engine_class(
-            *files.graphs, files.card, device=device, threads=options.threads, precision=options.precision, batch=batch
-        )
+        loaded: AnyEngine = engine_class(*files.graphs, files.card, **how)
     except UserError:
         raise
     except Exception as error:  # runtimes raise errors of any class
@@ -218,7 +220,7 @@ def _choose(files: ModelFiles, device: str) -> str:
     return "onnx" if find_spec("onnxruntime") is not None else "torch"
 
 
-def _load_torch(files: ModelFiles, device: str, options: Options, batch: int) -> AnyEngine:
+def _load_torch(files: ModelFiles, device: str, options: Options) -> AnyEngine:
     if files.weights is None:
         raise BadModel(
             f"The engine 'torch' needs weights ({files.name}.safetensors), but {files.name} has only graphs. Use another engine."
@@ -227,10 +229,10 @@ def _load_torch(files: ModelFiles, device: str, options: Options, batch: int) ->
         from napari_centermask.engines.torch import load
     except ImportError as error:
         raise MissingExtra(f"The engine 'torch' needs PyTorch ({error}): {how_to_install('train')}") from error
-    return load(files.weights, device=device, threads=options.threads, precision=options.precision, batch=batch)
+    return load(files.weights, device=device, threads=options.threads, precision=options.precision, batch=options.batch)
 
 
-def _load_tensorrt(files: ModelFiles, device: str, options: Options, batch: int) -> AnyEngine:
+def _load_tensorrt(files: ModelFiles, device: str, options: Options) -> AnyEngine:
     if files.graphs is None or files.weights is None:
         raise BadModel(
             f"The engine 'tensorrt' needs weights and graphs, which {files.name} does not have. Use another engine."
@@ -241,6 +243,6 @@ def _load_tensorrt(files: ModelFiles, device: str, options: Options, batch: int)
     except ImportError as error:
         raise MissingExtra(f"The engine 'tensorrt' needs PyTorch ({error}): {how_to_install('train')}") from error
     loaded: AnyEngine = engine_class(
-        files.graphs[0], files.weights, files.card, device=device, precision=options.precision, batch=batch
+        files.graphs[0], files.weights, files.card, device=device, precision=options.precision, batch=options.batch
     )
     return loaded

@@ -14,8 +14,8 @@ from napari_centermask.core.extras import how_to_install, how_to_use_gpu
 from napari_centermask.engines import Features
 from napari_centermask.engines.cache_folder import engine_folder
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
-from napari_centermask.engines.providers import CPU, PROVIDERS, providers_for
-from napari_centermask.engines.runtime import How, Precision, check_precision, split_device
+from napari_centermask.engines.providers import CPU, PROVIDERS, check_tiles, providers_for
+from napari_centermask.engines.runtime import How, Precision, check_precision, split_device, usual_batch
 from napari_centermask.models.store.card import ModelCard
 
 _CANNOT = "ONNX Runtime cannot use {title}: {why}. Find the remedy with: napari-centermask doctor"
@@ -64,12 +64,12 @@ class _OnOnnx:
     precision
         float16 and bfloat16 on TensorRT only.
     batch
-        Tiles to give it at once.
+        Tiles to give it at once; `usual_batch` by default.
 
     Raises
     ------
     BadSettings
-        If the device is requested and does not work, or does not have the precision.
+        If the device is requested and does not work, or does not have the precision or the room for the batch.
     """
 
     name = "onnx"
@@ -82,11 +82,14 @@ class _OnOnnx:
         device: str = "auto",
         threads: int | None = None,
         precision: Precision = "float32",
-        batch: int = 1,
+        batch: int | None = None,
     ) -> None:
-        self.card, self.precision, self.batch = card, precision, batch
+        self.card, self.precision = card, precision
         channels = card.model.in_channels
         self._whole, self.device = open_session(graph, device, threads, precision=precision, channels=channels)
+        self.batch = batch or usual_batch(self.device)
+        if self.device.startswith("tensorrt"):
+            check_tiles(self.batch)
 
 
 class OnnxEngine(_OnOnnx):

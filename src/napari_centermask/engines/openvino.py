@@ -14,7 +14,7 @@ import numpy as np
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, ROI_OUTPUTS, dense_outputs, roi_feed
-from napari_centermask.engines.runtime import How, Precision, check_precision
+from napari_centermask.engines.runtime import How, Precision, check_precision, usual_batch
 from napari_centermask.models.store.card import ModelCard
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -36,7 +36,7 @@ class _OnOpenVino:
     precision
         float32, or bfloat16 where the processor has it.
     batch
-        Tiles to give it at once.
+        Tiles to give it at once; `usual_batch` by default.
 
     Raises
     ------
@@ -54,10 +54,10 @@ class _OnOpenVino:
         device: str = "auto",
         threads: int | None = None,
         precision: Precision = "float32",
-        batch: int = 1,
+        batch: int | None = None,
     ) -> None:
-        self.card, self.precision, self.batch = card, precision, batch
-        self.device = "cpu"
+        self.card, self.precision, self.device = card, precision, "cpu"
+        self.batch = batch or usual_batch(self.device)
         self._whole = compile_graph(graph, device, threads, precision=precision)
 
 

@@ -24,7 +24,21 @@ PROVIDERS = {
 TILES = {"min": (1, 64, 64), "opt": (1, 1024, 1024), "max": (8, 1152, 1152)}
 """(tiles, height, width) that a TensorRT engine is built for: the smallest input of the pipeline, a whole tile, and several
 of the largest, as a tile may be an eighth larger than asked."""
+MOST_TILES = TILES["max"][0]
+"""Tiles that a TensorRT engine takes at once."""
 _WORKSPACE = 2 << 30  # bytes that TensorRT may use while it tries kernels: a choice, a quarter of a small GPU
+
+
+def check_tiles(batch: int) -> None:
+    """Refuse more tiles at once than TensorRT's engines are built for.
+
+    Raises
+    ------
+    BadSettings
+        Naming how many they take.
+    """
+    if batch > MOST_TILES:
+        raise BadSettings(f"TensorRT takes up to {MOST_TILES} tiles at once here, not {batch}. Choose --batch {MOST_TILES}.")
 
 
 def offered_devices(runtime: ModuleType) -> list[str]:

@@ -16,7 +16,8 @@ import torch
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.engines import Features
 from napari_centermask.engines.graphs import DENSE_INPUT, LOCATIONS, MAPS_OUTPUT, dense_outputs
-from napari_centermask.engines.runtime import Precision, check_precision, split_device
+from napari_centermask.engines.providers import check_tiles
+from napari_centermask.engines.runtime import Precision, check_precision, split_device, usual_batch
 from napari_centermask.engines.tensorrt_build import Build, built_engine
 from napari_centermask.engines.torch import TorchEngine, load
 from napari_centermask.models.store.card import ModelCard
@@ -99,14 +100,17 @@ class TensorRtEngine:
         The graph.
     weights
         For the heads.
+    batch
+        Tiles to give it at once; `usual_batch` by default.
     """
 
     name = "tensorrt"
 
     def __init__(
-        self, dense: Path, weights: Path, card: ModelCard, *, device: str, precision: Precision, batch: int
+        self, dense: Path, weights: Path, card: ModelCard, *, device: str, precision: Precision, batch: int | None
     ) -> None:
-        self.card, self.precision, self.batch = card, precision, batch
+        self.card, self.precision, self.batch = card, precision, batch or usual_batch("cuda")
+        check_tiles(self.batch)
         self._dense = Graph(dense, card, device, precision)
         self.device = str(self._dense.device)
         self._heads = load(weights, device=self.device, precision=precision)
@@ -134,9 +138,10 @@ class TensorRtMapEngine:
     name = "tensorrt"
 
     def __init__(
-        self, maps: Path, weights: Path | None, card: ModelCard, *, device: str, precision: Precision, batch: int
+        self, maps: Path, weights: Path | None, card: ModelCard, *, device: str, precision: Precision, batch: int | None
     ) -> None:
-        self.card, self.precision, self.batch = card, precision, batch
+        self.card, self.precision, self.batch = card, precision, batch or usual_batch("cuda")
+        check_tiles(self.batch)
         self._maps = Graph(maps, card, device, precision)
         self.device = str(self._maps.device)
 

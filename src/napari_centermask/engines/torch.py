@@ -11,7 +11,7 @@ import torch
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.engines import Features
 from napari_centermask.engines.heap import keep_freed_memory
-from napari_centermask.engines.runtime import Precision, check_precision, split_device
+from napari_centermask.engines.runtime import Precision, check_precision, split_device, usual_batch
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
@@ -128,7 +128,7 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "float32",
-    batch: int = 1,
+    batch: int | None = None,
 ) -> TorchEngine | TorchMapEngine:
     """The engine for a model's weights, its norms folded into convolutions; "auto" is CUDA if available.
 
@@ -151,7 +151,7 @@ def load(
         keep_freed_memory()
     model, card = load_model(weights)
     model = folded(model, torch.zeros(1, card.model.in_channels, 64, 64))
-    return engine_of(model, card, device=device, precision=precision, batch=batch)
+    return engine_of(model, card, device=device, precision=precision, batch=batch or usual_batch(device))
 
 
 def precisions_here(device: str) -> tuple[Precision, ...]:

@@ -20,8 +20,9 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.class_maps import class_image, class_map_steps
 from napari_centermask.pipeline.correction import own_preprocess
 from napari_centermask.pipeline.looks import Member, look
-from napari_centermask.pipeline.passes import largest
-from napari_centermask.pipeline.plane_cells import Seams
+from napari_centermask.pipeline.model_input import ModelInput
+from napari_centermask.pipeline.passes import largest, passes_for
+from napari_centermask.pipeline.plane_cells import Seams, batches_of, tiles_of
 from napari_centermask.pipeline.planes import Plane, PlaneInputs
 from napari_centermask.pipeline.progress import Progress, run_through, scaled_to
 from napari_centermask.settings import SegmentSettings
@@ -233,6 +234,17 @@ def diameter_steps(
 def estimate_diameter(image: Array, engine: AnyEngine, settings: SegmentSettings | None = None) -> float:
     """Typical cell diameter in pixels of an image of one plane, (C, H, W) or (H, W); see `diameter_steps`."""
     return run_through(diameter_steps([Plane((), image)], engine, settings or SegmentSettings(), check=False))
+
+
+def most_at_once(image: Array, card: ModelCard, settings: SegmentSettings) -> int:
+    """The largest number of tiles of an image (C, H, W) that can go through the network together, at a diameter that is given."""
+    settings = with_card_defaults(settings, card)
+    plane = ModelInput.of(image, card, settings)
+    found = 1
+    for one in passes_for(card, settings.diameter or card.diameter):
+        tiles = tiles_of(plane.scaled(card.diameter / one.diameter), settings)
+        found = max(found, *map(len, batches_of(tiles, len(tiles))))
+    return found
 
 
 def map_classes(
