@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 TESTS = Path(__file__).parent
 GUI_FOLDERS = {"widgets", "e2e"}
@@ -203,6 +204,21 @@ def _free_place(rng, shape, radius, centres, tries=200):
 def cells():
     """Factory of synthetic cells: `cells(n=12, overlap=0.3, seed=1, shape=(256, 256), radius=14)`."""
     return make_cells
+
+
+@pytest.fixture
+def fields(tmp_path, cells) -> Path:
+    """A data folder with an annotated image of 96 x 96 pixels to train on, and one to validate on."""
+    from napari_centermask.io.coco.document import write_coco
+    from napari_centermask.io.coco.image_record import ImageRecord
+
+    data = tmp_path / "fields"
+    (data / "images").mkdir(parents=True)
+    for split in ("train", "val"):
+        truth = cells(n=4, overlap=0.0, shape=(96, 96), radius=10)
+        Image.fromarray(np.full((96, 96), 20, np.uint8)).save(data / "images" / f"{split}.png")
+        write_coco(data / f"annotations_{split}.json", [ImageRecord(1, f"{split}.png", None, truth.shape, truth)])
+    return data
 
 
 @pytest.fixture

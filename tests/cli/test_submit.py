@@ -3,28 +3,18 @@
 import io
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from napari_centermask import cli
-from napari_centermask.io.coco.document import write_coco
-from napari_centermask.io.coco.image_record import ImageRecord
 
 
 @pytest.fixture
-def command(tmp_path, cells):
+def command(tmp_path, fields):
     """A run file of 5,000 steps within an hour, as `submit` takes it."""
-    data = tmp_path / "fields"
-    (data / "images").mkdir(parents=True)
-    for split in ("train", "val"):
-        truth = cells(n=4, overlap=0.0, shape=(96, 96), radius=10)
-        Image.fromarray(np.full((96, 96), 20, np.uint8)).save(data / "images" / f"{split}.png")
-        write_coco(data / f"annotations_{split}.json", [ImageRecord(1, f"{split}.png", None, truth.shape, truth)])
     names = {"subscription_id": "s", "resource_group": "g", "workspace_name": "lab"}
     (tmp_path / "config.json").write_text(json.dumps(names))
     run = {
-        "data": [str(data)],
+        "data": [str(fields)],
         "out": str(tmp_path / "mine"),
         "model": {"in_channels": 1},
         "steps": 5000,

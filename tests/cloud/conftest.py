@@ -3,13 +3,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from napari_centermask.cloud.workspace import Workspace
-from napari_centermask.io.coco.document import write_coco
-from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.settings import ModelSettings, TrainSettings
 
 
@@ -61,13 +57,7 @@ def jobs(service, workspace):
 
 
 @pytest.fixture
-def run(tmp_path, cells):
+def run(tmp_path, fields):
     """Settings of a run on two small annotated images."""
-    data = tmp_path / "fields"
-    (data / "images").mkdir(parents=True)
-    for split in ("train", "val"):
-        truth = cells(n=4, overlap=0.0, shape=(96, 96), radius=10)
-        Image.fromarray(np.full((96, 96), 20, np.uint8)).save(data / "images" / f"{split}.png")
-        write_coco(data / f"annotations_{split}.json", [ImageRecord(1, f"{split}.png", None, truth.shape, truth)])
     network = ModelSettings(backbone="V-19-slim-dw-eSE", in_channels=1)
-    return TrainSettings(data=[data], out=tmp_path / "mine", model=network, steps=100, batch=4, minutes=60)
+    return TrainSettings(data=[fields], out=tmp_path / "mine", model=network, steps=100, batch=4, minutes=60)

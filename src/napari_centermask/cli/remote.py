@@ -28,6 +28,11 @@ def _open(folder: Path) -> tuple[AzureJobs, JobRecord]:
     return AzureJobs(record.workspace), record
 
 
+def _shown(values: dict[str, object], *, json: bool) -> int:
+    print_json(values) if json else print("\n".join(f"{key:<12}{value}" for key, value in values.items()))
+    return 0
+
+
 @app.command
 def status(folder: Path, /, *, json: Flag = False) -> int:
     """Show the state of a job, and how busy its machine is.
@@ -46,12 +51,7 @@ def status(folder: Path, /, *, json: Flag = False) -> int:
     jobs, record = _open(folder)
     state, why = jobs.status(record.job), jobs.details(record.job)[0]
     values = {"job": record.job, "status": state, **({"error": why} if why else {}), **jobs.use(record.job)}
-    if json:
-        print_json(values)
-        return 0
-    for key, value in values.items():
-        print(f"{key:<12}{value}")
-    return 0
+    return _shown(values, json=json)
 
 
 @app.command
@@ -157,5 +157,4 @@ def download(
         known = {name: str(training[name]) for name in ("steps", "parent_sha256", "seed", "torch") if name in training}
         data = {f"data_{name}": version for name, version in record.data.items()}
         values["registered"] = f"{register}:{jobs.register(record, register, known | data)}"
-    print_json(values) if json else print("\n".join(f"{key:<12}{value}" for key, value in values.items()))
-    return 0
+    return _shown(values, json=json)
