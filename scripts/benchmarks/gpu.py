@@ -20,7 +20,7 @@ import numpy as np
 from napari_centermask.api import sample_image
 from napari_centermask.deploy.benchmark import fill, machine
 from napari_centermask.deploy.candidate import Candidate
-from napari_centermask.deploy.pick import agreement_of
+from napari_centermask.deploy.pick import agreement_of, most
 from napari_centermask.engines.devices import count_gpus
 from napari_centermask.engines.runtime import Runtime
 from napari_centermask.settings import SegmentSettings
@@ -96,8 +96,8 @@ def _rows(model: str, runtime: Runtime, arguments: argparse.Namespace, end: floa
             "runs": len(taken),
             "cells": len(taken[0].cells[0]),
             "agreement": round(agreement_of(truth[side], taken[0].cells), 4),
-            "gpu_mb": max((run.gpu_mb or 0.0 for run in taken), default=None),
-            "memory_mb": max((run.memory_mb or 0.0 for run in taken), default=None),
+            "gpu_mb": most(taken, "gpu_mb"),
+            "memory_mb": most(taken, "memory_mb"),
         }
 
 

@@ -228,11 +228,12 @@ class _Measuring:
                 last = runs[-1]
                 agreement = agreement_of(self._truth, last.cells)
                 self.rows[runtime] = Measured(
-                    runtime, seconds[runtime] * scale, agreement, _most(runs, "memory_mb"), _most(runs, "gpu_mb")
+                    runtime, seconds[runtime] * scale, agreement, most(runs, "memory_mb"), most(runs, "gpu_mb")
                 )
 
 
-def _most(runs: Sequence[Run], name: str) -> float | None:
+def most(runs: Sequence[Run], name: str) -> float | None:
+    """The largest of a figure that may be unknown; None where it is in all runs."""
     known = [value for run in runs if (value := getattr(run, name)) is not None]
     return max(known, default=None)
 
