@@ -38,7 +38,9 @@ def check_tiles(batch: int) -> None:
         Naming how many they take.
     """
     if batch > MOST_TILES:
-        raise BadSettings(f"TensorRT takes up to {MOST_TILES} tiles at once here, not {batch}. Choose --batch {MOST_TILES}.")
+        raise BadSettings(
+            f"TensorRT takes up to {MOST_TILES} tiles at once here, not {batch}. Choose --batch {MOST_TILES}."
+        )
 
 
 def offered_devices(runtime: ModuleType) -> list[str]:

@@ -34,6 +34,15 @@ def test_images_stay_in_memory_up_to_the_limit_of_all_together(tmp_path):
     assert (stored.shape, stored.dtype) == (IMAGE.shape, IMAGE.dtype)
 
 
+def test_images_that_corrected_ones_replace_take_no_room_in_memory(settings):
+    correct = PreprocessSettings(background="gaussian", background_size=30)
+    settings = settings.model_copy(update={"preprocess": correct})
+    corrected = tiles_of(settings).folders[0]
+    room = 1.1 * sum(np.asarray(sample.image).nbytes for sample in corrected) / 1e6
+    (kept,) = tiles_of(settings.model_copy(update={"images_in_memory_mb": room})).folders
+    assert all(isinstance(sample.image, np.ndarray) for sample in kept)
+
+
 def test_images_of_the_same_source_are_written_once(tmp_path):
     first = ImageStore(tmp_path, 0).keep(IMAGE, "a")
     written = first.path.stat().st_mtime_ns

@@ -15,7 +15,7 @@ from napari_centermask.core.errors import CannotSave, UserError
 from napari_centermask.io.whole_file import whole_file
 
 DECODED = "decoded"
-"""The folder of the decoded images in a run folder; it is removed when the run ends."""
+"""The folder of the decoded images in a run folder; it is removed when the run has ended, but not when it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,11 @@ class ImageStore:
         if not (stored.path.is_file() and stored.path.stat().st_size == image.nbytes):
             self._write(image, stored.path)
         return stored
+
+    def release(self, image: Array) -> None:
+        """Count an image that was kept no more, as another takes its place."""
+        if isinstance(image, np.ndarray):
+            self._left += image.nbytes
 
     def _write(self, image: np.ndarray, path: Path) -> None:
         try:

@@ -81,7 +81,7 @@ def stored(sample: Sample, store: ImageStore, *, corrections: str = "") -> Sampl
 def prepared(samples: list[Sample], settings: TrainSettings, store: ImageStore | None = None) -> list[Sample]:
     """The images of a data folder for the sampler, read by the same code as in segmentation (`pipeline.model_input`).
 
-    Corrected images go into the store, if one is given.
+    Corrected images go into the store, if one is given, in place of those that they were made from.
 
     Raises
     ------
@@ -90,7 +90,12 @@ def prepared(samples: list[Sample], settings: TrainSettings, store: ImageStore |
     """
     check_inputs(settings)
     typical = folder_diameter(samples, settings.diameter)
-    return [_prepared(sample, settings, sample.diameter or typical, store) for sample in samples]
+    rest, done = samples[::-1], list[Sample]()
+    del samples  # so that an image leaves memory when its corrected version takes its place
+    while rest:
+        sample = rest.pop()
+        done.append(_prepared(sample, settings, sample.diameter or typical, store))
+    return done
 
 
 def _prepared(sample: Sample, settings: TrainSettings, diameter: float, store: ImageStore | None) -> Sample:
@@ -111,6 +116,7 @@ def _prepared(sample: Sample, settings: TrainSettings, diameter: float, store: I
     changed = replace(sample, image=image, lo=lo, hi=hi)
     if store is None or image is sample.image:
         return changed
+    store.release(sample.image)
     return stored(changed, store, corrections=f"{order} {settings.preprocess.model_dump_json()} {diameter}")
 
 
