@@ -29,6 +29,7 @@ _COMMANDS = (
     "segment",
     "train",
     "finetune",
+    "sweep",
     "evaluate",
     "compare",
     "rank",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.cloud.plan import Plan, make_plan
 from napari_centermask.cloud.plan import submit as submit_plan
 from napari_centermask.cloud.workspace import read_workspace
-from napari_centermask.core.errors import BadSettings, UserError
+from napari_centermask.core.errors import UserError
 from napari_centermask.jobs.command import check_new_run
-from napari_centermask.settings import TrainSettings, fault_text
+from napari_centermask.jobs.sweep.plan import read_run
 
 
 def submit(
@@ -73,7 +70,7 @@ def submit(
         Print the job, or with --dry-run the plan, as JSON.
     """
     plan = make_plan(
-        _read_run(run),
+        read_run(run),
         read_workspace(workspace),
         compute,
         create=create_compute,
@@ -97,19 +94,6 @@ def submit(
         f"Follow it with: napari-centermask remote follow {folder}"
     )
     return 0
-
-
-def _read_run(path: Path) -> TrainSettings:
-    try:
-        return TrainSettings.model_validate(json_module.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise BadSettings(f"The run file {path} does not exist. Write one with `finetune --dry-run`.") from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise BadSettings(f"{path}: {place}: {fault_text(fault)}. Correct it there.") from None
-    except (OSError, ValueError) as error:
-        raise BadSettings(f"{path} is not a run file in JSON: {error}.") from None
 
 
 def _show(plan: Plan, *, json: bool) -> None:
