@@ -33,6 +33,20 @@ def test_on_a_busy_cpu_only_the_work_counts_and_the_slowdown_is_known(machine):
     assert clock.slowdown == pytest.approx(10.0)
 
 
+def test_the_slowdown_is_the_present_one(machine):
+    clock = WorkClock(torch.device("cpu"))
+    for _ in range(40):  # an idle machine, which then has much to do
+        machine.passed += 1.0
+        machine.spent += 2.0
+        clock.lap()
+    assert clock.slowdown == 1.0
+    for _ in range(40):
+        machine.passed += 5.0
+        machine.spent += 1.2
+        clock.lap()
+    assert clock.slowdown == pytest.approx(5.0)
+
+
 def test_on_a_gpu_the_time_that_passes_counts(machine):
     clock = WorkClock(torch.device("cuda"))
     machine.passed, machine.spent = 100.0, 12.0

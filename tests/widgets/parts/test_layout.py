@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint
+import tifffile
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
     QAbstractScrollArea,
     QCheckBox,
     QLabel,
     QPushButton,
     QScrollArea,
+    QStyle,
+    QStyleOptionComboBox,
     QTabBar,
     QToolButton,
     QWidget,
@@ -19,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.icons import TITLES
 from napari_centermask.widgets.parts.layout import FittedLabel
+from napari_centermask.widgets.project.session import project_session_of
 
 WIDTH = 330
 
@@ -46,6 +50,52 @@ def test_all_docks_fit_the_screen(make_napari_viewer, qtbot, size):
         qtbot.waitUntil(lambda dock=dock, area=area: not cut_texts(dock, area))
     (bar,) = [bar for bar in window.findChildren(QTabBar) if bar.parent() is window]
     assert bar.sizeHint().width() <= bar.width()  # all tabs are seen
+
+
+def test_channels_are_counted_where_their_names_have_no_room(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1366, 768)
+    names = ["DAPI, ex 405, em 450/50", "phalloidin, ex 488, em 525/50", "GFP"]
+    layer = viewer.add_image(np.zeros((3, 64, 64), np.uint8), name="field", axis_labels=("c", "y", "x"))
+    layer.metadata["channel_names"] = names
+    frame, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "Segment")
+    area = next(a for a in dock.findChildren(QScrollArea) if a.parent() is dock)
+    channels = dock.image.channels
+    qtbot.waitUntil(channels.isVisible)
+    channels.set_value(None)
+    assert channels.text() == "all 3 channels"
+    assert frame.width() <= WIDTH
+    assert not cut_texts(dock, area)
+    channels.menu().actions()[0].setChecked(False)
+    assert channels.text() == "2 of 3 channels"
+    assert ", ".join(names[1:]) in channels.toolTip()
+    channels.menu().actions()[1].setChecked(False)
+    assert channels.text() == names[2]
+    channels.set_value(None)
+    viewer.window._qt_window.resizeDocks([frame], [560], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: channels.text() == ", ".join(names))
+    viewer.window._qt_window.resizeDocks([frame], [WIDTH], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: channels.text() == "all 3 channels")
+
+
+def test_the_data_to_compare_on_are_named_in_full(make_napari_viewer, qtbot, tmp_path):
+    folder = tmp_path / "a project with a rather long name"
+    folder.mkdir()
+    tifffile.imwrite(folder / "field.tif", np.zeros((64, 64), np.uint8))
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1366, 768)
+    session = project_session_of(viewer)
+    session.open(folder)
+    frame, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "Models")
+    data = dock.comparing.data
+    qtbot.waitUntil(data.isVisible)
+    style, option = data.style(), QStyleOptionComboBox()
+    data.initStyleOption(option)
+    field = style.subControlRect(QStyle.CC_ComboBox, option, QStyle.SC_ComboBoxEditField, data)
+    assert frame.width() <= WIDTH
+    assert data.fontMetrics().horizontalAdvance(data.currentText()) <= field.width()
+    assert data.itemData(0, Qt.ItemDataRole.ToolTipRole) == str(folder)
+    session.close()
 
 
 def cut_texts(dock: QWidget, area: QScrollArea) -> list[str]:

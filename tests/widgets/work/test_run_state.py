@@ -7,6 +7,7 @@ import pytest
 from napari_centermask.events import (
     DoneEvent,
     EvaluationEvent,
+    InstalledEvent,
     PausedEvent,
     ResumedEvent,
     StageEvent,
@@ -27,8 +28,8 @@ def stage(name, time=0.0):
     return StageEvent(name=name, time=time)
 
 
-def step(n, part, seconds_left):
-    return StepEvent(step=n, part=part, seconds_left=seconds_left)
+def step(n, part, seconds_left, time=0.0):
+    return StepEvent(step=n, part=part, seconds_left=seconds_left, time=time)
 
 
 def evaluation(n, time):
@@ -58,11 +59,11 @@ def started(**fields):
 
 
 def test_the_time_left_counts_the_evaluations_and_the_comparison_from_the_first_steps_on():
-    before = (started(compares=True), stage("evaluating", 0.0), evaluation(0, 30.0), stage("training", 30.0))
+    before = (started(compares=True, time=0.0), stage("evaluating", 0.0), evaluation(0, 30.0), stage("training", 30.0))
     assert "measuring the time of a step" in fed(*before).title
-    run = fed(*before, step(10, 0.1, 90))
+    run = fed(*before, step(10, 0.1, 90, 70.0))
     assert run.time_left == 90 + 5 * 30 + 8 * 30  # at 20 to 100, and the comparison at the end
-    assert run.title.endswith("step 10 of 100 · about 8 min left")
+    assert run.title.endswith("step 10 of 100 · 70 s so far · about 8 min left")
 
 
 def test_a_time_limit_that_will_end_the_run_early_is_told_with_the_step():
@@ -72,14 +73,31 @@ def test_a_time_limit_that_will_end_the_run_early_is_told_with_the_step():
 
 
 def test_a_run_that_was_cut_short_says_what_it_did_and_what_is_left():
-    cut = StepEvent(step=5, part=1.0, seconds=300.0, time=1000.0), DoneEvent(step=5, limited=True)
-    run = fed(started(minutes=5), stage("training", 100.0), *cut)  # 5 minutes of computing took 15 on a busy machine
+    cut = StepEvent(step=5, part=1.0, seconds=300.0, time=1000.0), DoneEvent(step=5, limited=True, time=1010.0)
+    run = fed(started(minutes=5, time=0.0), stage("training", 100.0), *cut)  # 5 minutes of computing took 15 on a busy machine
     run.state = "done"
-    assert run.title == "The limit of 5 min of computing ended the training after 5 of 100 steps."
+    assert run.title == "Ended by its time limit · step 5 of 100 · took 17 min"
     assert rest_of(run) == "95 steps, about 4 h 45 min as measured, and the evaluations"
     assert run.part == 0.05
     run.feed(started())  # it goes on
     assert rest_of(run) == ""
+
+
+def test_an_ended_run_says_what_it_took_by_the_clock_without_pauses_and_what_lay_between_sessions():
+    one = (started(time=0.0), stage("training", 60.0), step(10, 0.1, 90, 160.0), PausedEvent(time=170.0))
+    two = (ResumedEvent(time=900.0), step(20, 0.2, 80, 1000.0), DoneEvent(step=20, stopped=True, time=1030.0))
+    run = fed(*one, *two)
+    assert run.title == "Training · step 20 of 100 · 5 min so far"
+    run.state = "stopped"
+    assert run.title == "Stopped; Continue goes on · step 20 of 100 · took 5 min"
+    run.feed(InstalledEvent(name="mine", time=9000.0))
+    assert run.title.endswith("took 5 min")
+    again = (StartEvent(step=20, steps=100, time=9500.0), stage("training", 9510.0), step(100, 1.0, 0, 9900.0))
+    for event in (*again, stage("comparing", 9900.0), DoneEvent(step=100, time=10100.0)):
+        run.feed(event)
+    run.state = "done"
+    assert run.title == "Finished · step 100 of 100 · took 15 min"
+    assert run.time.of_a_step == (100 + 100 + 390) / 100
 
 
 def test_a_pause_does_not_make_steps_seem_slow():

@@ -337,8 +337,8 @@ class _Run:
         is_limited = trainer.done >= 1.0 and trainer.progress.step < self.settings.steps
         if is_limited:
             done = f"{trainer.progress.step:,} of {self.settings.steps:,} steps"
-            message = f"The limit of {self.settings.minutes:g} minutes of computing ended the training after {done}."
-            yield NoticeEvent(message=f"{message} To go on, resume it with a longer limit.")
+            limit = f"The limit of {self.settings.minutes:g} minutes, counted in the training's own computing,"
+            yield NoticeEvent(message=f"{limit} ended it after {done}. To go on, resume it with a longer limit.")
         if is_stopped and trainer.progress.step:
             yield self._save()  # first: an evaluation takes long, and may be interrupted
             if trainer.progress.best < 0:

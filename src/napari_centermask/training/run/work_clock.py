@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 import torch
 
 _BUSY = 0.6
 """Part of its threads' time for which a step on an idle machine keeps them busy, at least (chosen)."""
+_RECENT = 40
+"""Steps by which the present slowdown is judged: a choice, two reports."""
 
 
 class WorkClock:
@@ -20,13 +23,14 @@ class WorkClock:
 
     def __init__(self, device: torch.device) -> None:
         self._counts_cpu = device.type == "cpu"
-        self._all_passed = self._all_worked = 0.0
+        self._laps: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self.restart()
 
     @property
     def slowdown(self) -> float:
-        """How many times as long as the work has taken so far: 1 on an idle machine."""
-        return self._all_passed / self._all_worked if self._all_worked else 1.0
+        """How many times as long as the work the last laps have taken: 1 on an idle machine."""
+        passed, worked = sum(lap[0] for lap in self._laps), sum(lap[1] for lap in self._laps)
+        return passed / worked if worked else 1.0
 
     def restart(self) -> None:
         """Leave out what has passed since the last look."""
@@ -39,6 +43,5 @@ class WorkClock:
         seconds = worked = self._passed - passed
         if self._counts_cpu:
             worked = min(seconds, (self._spent - spent) / (_BUSY * torch.get_num_threads()))
-        self._all_passed += seconds
-        self._all_worked += worked
+        self._laps.append((seconds, worked))
         return worked

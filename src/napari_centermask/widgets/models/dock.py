@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
@@ -259,7 +259,8 @@ class ModelsDock(Dock):
         offered = data_folders(None if project is None else project.folder, self._folders)
         combo.clear()
         for source in offered:
-            combo.addItem(source.title + (", held-out part" if source.is_project else ""), source)
+            combo.addItem("Project, held-out part" if source.is_project else source.title, source)
+            combo.setItemData(combo.count() - 1, str(source.folder), Qt.ItemDataRole.ToolTipRole)
         combo.setCurrentIndex(offered.index(chosen) if chosen in offered else 0)
         self._refresh()
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_centermask.settings import SegmentSettings
@@ -117,15 +118,15 @@ class LayerCombo(QComboBox):
 
 
 class ChannelPicker(QPushButton):
-    """A menu of the channels that the model sees, in their order."""
+    """A menu of the channels that the model sees, in their order; shows their names where they have room, else how many they are."""
 
     picked = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("none")
+        self._names: list[str] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMenu(QMenu(self))
-        self._names: list[str] = []
 
     def set_names(self, names: Sequence[str]) -> None:
         """Offer these channels, all ticked; if the names have not changed, the ticks stay."""
@@ -139,7 +140,6 @@ class ChannelPicker(QPushButton):
             action.setChecked(True)
             action.toggled.connect(self._on_toggled)
         self.setEnabled(len(names) > 1)
-        self.setToolTip("Which channels the model sees." if len(names) > 1 else "The image has one channel.")
         self._write()
 
     def value(self) -> list[int] | None:
@@ -158,11 +158,29 @@ class ChannelPicker(QPushButton):
         self._write()
         self.picked.emit()
 
+    def minimumSizeHint(self) -> QSize:
+        """Room for the number of channels: their names would widen the dock."""
+        hint = super().minimumSizeHint()
+        n = len(self._names)
+        hint.setWidth(self._width_with(f"{n} of {n} channels"))
+        return hint
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Show the names if they have room now."""
+        super().resizeEvent(event)
+        self._write()
+
+    def _width_with(self, text: str) -> int:
+        """The width that the button needs for a text."""
+        advance = self.fontMetrics().horizontalAdvance
+        return self.sizeHint().width() + advance(text) - advance(self.text())
+
     def _write(self) -> None:
-        ticked = self.value()
-        names = self._names if ticked is None else [self._names[i] for i in ticked]
-        text = ", ".join(names) if len(names) <= 3 else f"{len(names)} channels"
-        self.setText(text or "none")
+        ticked, n = self.value(), len(self._names)
+        names = ", ".join(self._names if ticked is None else [self._names[i] for i in ticked]) or "none"
+        counts = f"all {n} channels" if ticked is None else f"{len(ticked)} of {n} channels"
+        self.setText(names if self._width_with(names) <= self.width() else counts)
+        self.setToolTip(f"The channels that the model sees: {names}." if n > 1 else "The image has one channel.")
 
 
 class ModelCombo(QComboBox):

@@ -19,7 +19,7 @@ from napari_centermask.pipeline.progress import Progress, scaled_to
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.widgets.project.predictions import take
 from napari_centermask.widgets.segment.many import CHOICES, NOT_REVIEWED, SELECTED, UNTOUCHED, ManyState
-from napari_centermask.widgets.work.run_state import duration
+from napari_centermask.widgets.work.run_time import duration
 from napari_centermask.widgets.work.runner import Runner
 from napari_centermask.widgets.work.tasks import Failed, segment_image
 

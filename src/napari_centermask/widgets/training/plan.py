@@ -13,7 +13,7 @@ from napari_centermask.jobs.child import run_child
 from napari_centermask.jobs.command import RUN_FILE, new_run_folder
 from napari_centermask.models.store.zoo import user_folder
 from napari_centermask.settings import TrainSettings
-from napari_centermask.widgets.work.run_state import duration
+from napari_centermask.widgets.work.run_time import duration
 from napari_centermask.widgets.work.tasks import Failed
 
 
@@ -48,8 +48,9 @@ class Plan:
         s = self.settings
         text = f"{self.reasons.get('steps', '')}: {s.steps:,} steps of {s.batch} tiles of {s.tile} px"
         if s.minutes is not None:
-            text += f", or as many as {duration(60 * s.minutes)} of computing allow"
-        return f"{text}. The time left, with evaluations and the comparison, is known after the first steps."
+            limit = duration(60 * s.minutes)
+            text += f", or as many as fit into {limit} of the training's own computing, longer by the clock on a busy computer"
+        return f"{text}. The time left, with evaluations and the comparison, is measured from the first steps on."
 
     def drop(self) -> None:
         """Remove the run folder of a plan that was not started."""

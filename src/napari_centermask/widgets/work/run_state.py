@@ -16,14 +16,13 @@ from napari_centermask.events import (
     EvaluationEvent,
     Event,
     NoticeEvent,
-    PausedEvent,
-    ResumedEvent,
     StageEvent,
     StartEvent,
     StepEvent,
 )
+from napari_centermask.widgets.work.run_time import TRAINING, RunTime, duration
 
-TRAINING, EVALUATING = "training", "evaluating"
+EVALUATING = "evaluating"
 _COMPARISON = 8
 """Evaluations that take as long as the comparison of both models: 126 s, where evaluations took 14 and 19 s (four images of
 256 x 256 pixels and the replay sample, two cores)."""
@@ -36,6 +35,7 @@ STATES = {
     "stopped": "Stopped; Continue goes on",
     "failed": "Failed",
 }
+_ENDED = ("done", "stopped", "failed")
 
 
 @dataclass
@@ -64,6 +64,8 @@ class RunState:
         Curves by name: each loss, AP and AP50 on the validation images, and the AP on images like those of the start model.
     clock
         Seconds of training at some steps, evaluations not counted; empty where nothing recorded them.
+    time
+        That has passed, by the clock.
     seconds_left
         For the steps only, during training steps; None in other stages. `time_left` includes the evaluations.
     evaluate_every, limit_minutes, compares
@@ -91,17 +93,16 @@ class RunState:
     losses: dict[str, Curve] = field(default_factory=dict)
     scores: dict[str, Curve] = field(default_factory=dict)
     clock: Curve = field(default_factory=Curve)
+    time: RunTime = field(default_factory=RunTime)
     best: float | None = None
     notices: list[str] = field(default_factory=list)
     model: Path | None = None
     _since: float | None = None  # when the evaluation began
-    _stepping: float | None = None  # when the steps since the last report began
-    _passed: float = 0.0  # seconds that went by in steps, on a busy machine more than they computed
-    _stepped: int = 0  # in this time
     _evaluated: float = 0.0  # part of the training at the newest evaluation
 
     def feed(self, event: Event) -> None:
         """Update the state with an event."""
+        self.time.feed(event)
         match event:
             case StartEvent():
                 self._on_start(event)
@@ -109,10 +110,6 @@ class RunState:
                 self._on_stage(event)
             case StepEvent():
                 self._on_step(event)
-            case PausedEvent():
-                self._stepping = None
-            case ResumedEvent():
-                self._stepping = event.time
             case EvaluationEvent():
                 self._on_evaluation(event)
             case NoticeEvent():
@@ -132,15 +129,10 @@ class RunState:
     def _on_stage(self, event: StageEvent) -> None:
         self.stage = event.name
         self._since = event.time if self.stage == EVALUATING else None
-        self._stepping = event.time if self.stage == TRAINING else None
         if self.stage != TRAINING:
             self.seconds_left = None
 
     def _on_step(self, event: StepEvent) -> None:
-        if self._stepping is not None and event.step > self.step:
-            self._passed += max(0.0, event.time - self._stepping)
-            self._stepped += event.step - self.step
-            self._stepping = event.time
         self.step, self.part = event.step, min(1.0, max(0.0, event.part))
         self.seconds_left, self.memory_mb = event.seconds_left, event.memory_mb
         if event.seconds:
@@ -176,7 +168,8 @@ class RunState:
     @property
     def seconds_of_rest(self) -> float | None:
         """Seconds that the steps which the time limit left out would take, at the pace so far; None if unknown."""
-        return (self.steps - self.step) * self._passed / self._stepped if self._stepped else None
+        each = self.time.of_a_step
+        return None if each is None else (self.steps - self.step) * each
 
     @property
     def time_left(self) -> float | None:
@@ -202,31 +195,29 @@ class RunState:
 
     @property
     def title(self) -> str:
-        """A line or two: the stage and the progress, or how the run ended."""
-        if self.state == "done" and self.is_limited:
-            minutes = self.limit_minutes
-            limit = "The time limit" if minutes is None else f"The limit of {duration(60 * minutes)} of computing"
-            return f"{limit} ended the training after {self.step:,} of {self.steps:,} steps."
+        """A line or two: the stage and the progress, or how the run ended; and the time that it has taken."""
         text = STATES.get(self.state, self.state)
         if self.state == "running" and self.stage:
             text = self.stage.capitalize()
+        elif self.state == "done" and self.is_limited:
+            text = "Ended by its time limit"
         if self.steps and self.step:
             text += f" · step {self.step:,} of {self.steps:,}"
         if self.state == "running":
-            text += self._rest
-        return text
+            return text + self._rest
+        return f"{text} · took {duration(self.time.seconds)}" if self.state in _ENDED and self.time.seconds else text
 
     @property
     def _rest(self) -> str:
-        """What is still to come, as far as it was measured."""
+        """What has passed and what is still to come, as far as it was measured."""
         text = ""
         if self.stage == TRAINING and self.step and self.last_step < 0.95 * self.steps:
             text += f" · the time limit ends it near step {self.last_step:,}"
-        if self.time_left is not None:
-            text += f" · about {duration(self.time_left)} left"
-        elif self.stage == TRAINING and not self.step:
-            text += " · measuring the time of a step"
-        return text
+        if self.stage == TRAINING and not self.step:
+            return f"{text} · measuring the time of a step"
+        if self.step and self.time.seconds:
+            text += f" · {duration(self.time.seconds)} so far"
+        return text if self.time_left is None else f"{text} · about {duration(self.time_left)} left"
 
     @property
     def machine(self) -> str:
@@ -245,10 +236,3 @@ def rest_of(state: RunState) -> str:
     steps = counted(state.steps - state.step, "step")
     return steps if seconds is None else f"{steps}, about {duration(seconds)} as measured, and the evaluations"
 
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "40 s", "12 min", "2 h 05 min"."""
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
