@@ -756,8 +756,8 @@ class TrainSettings(Settings):
         gt=0,
         title="Time limit",
         json_schema_extra=shown("min", zero="no limit"),
-        description="Limit on all steps together, in minutes of the training's own computing, which take longer by the clock on a busy "
-        "computer; the schedule is fitted to it.",
+        description="Limit on all steps together, in minutes of the training's own computing, which take longer by the clock "
+        "on a busy computer; the schedule is fitted to it.",
     )
     optimiser: Literal["sgd", "adamw"] = Field(
         "adamw", title="Optimiser", description="The method that changes the weights."

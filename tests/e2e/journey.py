@@ -378,6 +378,7 @@ class Journey:
         )
         press(tree.viewport(), at=tree.visualItemRect(item).center())
         assert models.entry.model.name == train.training.installed
+        assert models.entry.model.card.model.categories == ["cell"]
         self.picture("models")
 
     def found(self) -> dict[str, Any]:

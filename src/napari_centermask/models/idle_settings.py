@@ -123,9 +123,6 @@ def _follows_start(settings: TrainSettings, card: ModelCard) -> Idles:
     }
     own = {name: value for name, value in card.preprocess if name not in ("flat_field", "dark")}
     idle |= {f"preprocess.{name}": Idle(why, value) for name, value in own.items()}
-    if len(settings.model.categories) == len(card.model.categories) == 1:
-        taken = f"'{card.name}' has one category, which all cells get"
-        idle["model.categories"] = Idle(taken, list(card.model.categories))
     idle["normalisation"] = Idle(why, "zscore" if card.normalisation == "zscore" else "percentile")
     if card.channel_names:
         idle["channel_names"] = Idle(why, list(card.channel_names))

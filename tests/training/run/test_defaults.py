@@ -94,9 +94,15 @@ def test_a_gpu_takes_larger_batches_without_a_limit_of_time(suggested):
 
 def test_the_start_model_gives_the_diameter_and_the_network(suggested):
     card = find_model("nuclei").card
-    suggestion = suggested().settings
+    suggestion = suggested(categories=("nucleus",)).settings
     assert (suggestion.diameter, suggestion.model, suggestion.start) == (card.diameter, card.model, "nuclei")
     assert suggestion.compare
+
+
+def test_a_model_of_one_category_calls_its_cells_as_the_data_do(suggested):
+    suggestion, card = suggested(categories=("cell",)), find_model("nuclei").card
+    assert suggestion.settings.model == card.model.model_copy(update={"categories": ["cell"]})
+    assert "model" not in suggestion.reasons  # its last layers stay
 
 
 def test_other_categories_make_the_last_layers_anew_and_rare_ones_are_drawn_more(suggested):

@@ -37,6 +37,18 @@ def test_a_model_of_two_categories_is_trained_further_for_one_other_as_suggested
     check_data(trainer.settings)
 
 
+def test_the_only_category_of_a_start_model_is_called_as_in_the_data_and_its_weights_stay(folder, tiny, tmp_path):
+    path, form = tmp_path / "nuclei.safetensors", tiny.model_copy(update={"categories": ["nucleus"]})
+    save_model(path, build_model(form), ModelCard(name="old", licence="CC0-1.0", model=form, diameter=28.0))
+    settings = suggest(folder, tmp_path / "run", card=card_of(path), start=str(path), replay=[]).settings
+    read_again = TrainSettings.model_validate_json(settings.model_dump_json())
+    trainer = Trainer(read_again)
+    assert trainer.settings.model.categories == ["cell"]
+    before = make_start(TrainSettings(data=["d"], out="o", start=str(path))).model
+    assert before.settings.categories == ["nucleus"]
+    assert all(value.equal(trainer.model.state_dict()[key].cpu()) for key, value in before.state_dict().items())
+
+
 def test_a_run_that_names_no_network_keeps_the_categories_of_the_start_model(parent):
     values = {"data": ["d"], "out": "o", "start": str(parent)}
     assert make_start(TrainSettings(**values)).model.settings.categories == ["living", "dead"]

@@ -74,7 +74,9 @@ def test_a_time_limit_that_will_end_the_run_early_is_told_with_the_step():
 
 def test_a_run_that_was_cut_short_says_what_it_did_and_what_is_left():
     cut = StepEvent(step=5, part=1.0, seconds=300.0, time=1000.0), DoneEvent(step=5, limited=True, time=1010.0)
-    run = fed(started(minutes=5, time=0.0), stage("training", 100.0), *cut)  # 5 minutes of computing took 15 on a busy machine
+    run = fed(
+        started(minutes=5, time=0.0), stage("training", 100.0), *cut
+    )  # 5 minutes of computing took 15 on a busy machine
     run.state = "done"
     assert run.title == "Ended by its time limit · step 5 of 100 · took 17 min"
     assert rest_of(run) == "95 steps, about 4 h 45 min as measured, and the evaluations"

@@ -35,8 +35,8 @@ def follow_card(settings: TrainSettings, card: ModelCard) -> TrainSettings:
 def network_of(settings: TrainSettings, card: ModelCard) -> NetworkSettings:
     """The network that is trained: the start model's, with the categories of the settings if those are others.
 
-    A single one is only where nothing else of the network is named, or it is the start model's in all else: the file of a run
-    holds the default network, of one category. And a model of one category takes any cell for it.
+    A single one is only where nothing else of the network is named, or it is the start model's in all else: a file of settings
+    may hold the default network, of one category.
     """
     wanted, known = settings.model, card.model
     if "model" not in settings.model_fields_set or wanted.categories == known.categories:
@@ -44,7 +44,7 @@ def network_of(settings: TrainSettings, card: ModelCard) -> NetworkSettings:
     is_alone = wanted.model_fields_set == {"categories"} or wanted.model_dump(
         exclude={"categories"}
     ) == known.model_dump(exclude={"categories"})
-    if len(wanted.categories) > 1 or (len(known.categories) > 1 and is_alone):
+    if len(wanted.categories) > 1 or is_alone:
         return known.model_copy(update={"categories": list(wanted.categories)})
     return known
 

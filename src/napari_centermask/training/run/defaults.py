@@ -179,7 +179,8 @@ def suggest(
     }
     if card is not None:
         if replay is None:
-            replay = _sample(start, model, facts, is_same=model == card.model, reasons=reasons)
+            is_same = len(model.categories) == len(card.model.categories) == 1 or model == card.model
+            replay = _sample(start, model, facts, is_same=is_same, reasons=reasons)
         values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": _REPLAY_PART if replay else 0.0}
     settings = TrainSettings.model_validate(values)
     return Suggestion(settings if card is None else follow_card(settings, card), reasons)
@@ -196,10 +197,11 @@ def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) 
     reasons["diameter"] = (
         f"the start model was trained on cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
     )
-    same = len(facts.categories) == len(card.model.categories) == 1 or set(facts.categories) <= set(
-        card.model.categories
-    )
-    if same:
+    if (
+        len(facts.categories) == len(card.model.categories) == 1
+    ):  # all weights stay; its cells are called as in the data
+        return card.model.model_copy(update={"categories": list(facts.categories)}), card.diameter
+    if set(facts.categories) <= set(card.model.categories):
         return card.model, card.diameter
     reasons["model"] = f"its last layers are replaced for the categories {', '.join(facts.categories)}"
     return card.model.model_copy(update={"categories": list(facts.categories)}), card.diameter

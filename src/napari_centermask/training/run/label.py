@@ -45,8 +45,9 @@ def label(
 
 
 def _check_categories(settings: TrainSettings, card: ModelCard) -> None:
-    if card.model.categories != settings.model.categories:
+    own, wanted = card.model.categories, settings.model.categories
+    if own != wanted and not len(own) == len(wanted) == 1:
         raise BadSettings(
-            f"The start model finds {', '.join(card.model.categories)}, but this training has the categories "
-            f"{', '.join(settings.model.categories)}, for which it cannot label images. Leave 'unlabelled' out."
+            f"The start model finds {', '.join(own)}, but this training has the categories {', '.join(wanted)}, for which "
+            "it cannot label images. Leave 'unlabelled' out."
         )

@@ -118,7 +118,7 @@ class LayerCombo(QComboBox):
 
 
 class ChannelPicker(QPushButton):
-    """A menu of the channels that the model sees, in their order; shows their names where they have room, else how many they are."""
+    """A menu of the channels that the model sees, in their order. It shows their names, or how many, for lack of room."""
 
     picked = Signal()
 

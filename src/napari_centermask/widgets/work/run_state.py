@@ -235,4 +235,3 @@ def rest_of(state: RunState) -> str:
     seconds = state.seconds_of_rest
     steps = counted(state.steps - state.step, "step")
     return steps if seconds is None else f"{steps}, about {duration(seconds)} as measured, and the evaluations"
-
