@@ -270,6 +270,46 @@ def test_a_point_does_not_bring_back_a_cell_that_you_delete_before_it_is_answere
     assert "is gone" in notices()[-1]
 
 
+@pytest.mark.parametrize("kind", ["box", "click"])
+def test_a_redrawing_makes_no_new_cell_of_one_that_you_delete_before_it_is_answered(begin, meanwhile, notices, kind):
+    edits = begin()
+    id = edits.add(np.ones((10, 21), bool), (20, 20)).id
+    where = (20.0, 20.0, 41.0, 41.0) if kind == "box" else (30.0, 30.0)
+    meanwhile(edits, Request(kind, where, (), id), lambda: edits.run_tool("delete", (id,)))
+    assert len(edits.result) == 0
+    assert "is gone" in notices()[-1]
+
+
+@pytest.mark.parametrize("status", ["accept", "reject"])
+def test_a_draft_that_you_judge_before_its_point_is_answered_stays_judged(begin, ask, meanwhile, status):
+    edits = begin()
+    (draft,) = ask(edits, Request("box", (20, 20, 41, 34), ()))
+    point = Request("point", (30.0, 38.0), (), draft.id)
+    meanwhile(edits, point, lambda: edits.run_tool(status, (draft.id,)))
+    cell = edits.result.get((), draft.id)
+    assert cell.status == {"accept": "accepted", "reject": "rejected"}[status]
+    assert is_disc(cell, 30, 30)  # with what you asked for
+
+
+def test_an_accepted_cell_that_you_refine_waits_for_judgement_again(begin, ask):
+    edits = begin()
+    (draft,) = ask(edits, Request("box", (20, 20, 41, 34), ()))
+    edits.run_tool("accept", (draft.id,))
+    (more,) = ask(edits, Request("point", (30.0, 38.0), (), draft.id))
+    assert more.status == "predicted"
+
+
+@pytest.mark.parametrize("again", [Request("box", (20, 20, 41, 41), ()), Request("boxes", (), (), ids=(1,))])
+def test_a_draft_that_you_accept_before_it_is_redrawn_stays_accepted(begin, ask, meanwhile, again):
+    edits = begin()
+    (draft,) = ask(edits, Request("box", (20, 20, 41, 36), ()))
+    assert draft.id == 1
+    meanwhile(edits, again, lambda: edits.run_tool("accept", (1,)))
+    (cell,) = edits.result
+    assert (cell.id, cell.status) == (1, "accepted")
+    assert cell.area > draft.area
+
+
 def test_what_is_painted_last_does_not_break_redrawing_several_and_deleted_cells_stay_deleted(
     begin, meanwhile, notices
 ):

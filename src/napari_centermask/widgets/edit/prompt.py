@@ -79,6 +79,8 @@ class Request:
         Those that the answer must agree with.
     start
         The cell that points change.
+    statuses
+        Of the cells that the answer may change, by id, as they were when you asked.
     """
 
     kind: Kind
@@ -89,6 +91,7 @@ class Request:
     adds: bool = True
     points: Points = NONE
     start: Instance | None = None
+    statuses: tuple[tuple[int, str], ...] = ()
 
 
 Answer = Instance | tuple[Instance | None, ...] | Failed | None
@@ -183,6 +186,11 @@ class Prompts:
 
     def ask(self, request: Request) -> None:
         """Send a prompt; its answer becomes an edit."""
+        result = self._edits().result
+        cells = (result.get(request.plane, id) for id in (request.id, *request.ids, self._last))
+        self._send(replace(request, statuses=tuple((cell.id, cell.status) for cell in cells if cell is not None)))
+
+    def _send(self, request: Request) -> None:
         self._waiting.append(request)
         if self._worker is None:
             self._next()
@@ -233,10 +241,10 @@ class Prompts:
             show_info(answer.message)
         elif isinstance(answer, tuple):
             self._take_several(edits, request, answer)
+        elif request.id and edits.result.get(request.plane, request.id) is None:
+            show_info(f"Cell {request.id} is gone, and the model's answer with it. Select another cell.")
         elif request.kind == "point" and edits.result.get(request.plane, request.id) is not request.start:
-            self.ask(request)  # the cell was changed meanwhile, which the answer does not know
-        elif request.kind == "point" and request.start is None:
-            show_info(f"Cell {request.id} is gone. Select another cell to refine it.")
+            self._send(request)  # the cell was changed meanwhile, which the answer does not know
         elif request.kind != "prepare":
             if answer is None:
                 show_info("The model found no cell there. Draw a box around it, or paint it.")
@@ -249,8 +257,9 @@ class Prompts:
         is_painting = drawing is None and str(edits.active.layer.mode) != "pan_zoom"
         id = request.id or self._redrawn(edits, request, answer)
         shape: dict[str, Any] = {"mask": answer.mask, "origin": answer.box[:2], "mode": edits.mode}
-        if id and edits.result.get(request.plane, id) is not None:
-            edits.run_tool("redraw", (id,), plane=request.plane, **shape, **_draft(answer))
+        old = edits.result.get(request.plane, id)
+        if old is not None:
+            edits.run_tool("redraw", (id,), plane=request.plane, **shape, **_redraft(request, old, answer))
         else:
             edit = edits.run_tool(
                 "new_cell", plane=request.plane, keep_tool=True, **shape, **self._fields(edits, answer)
@@ -272,9 +281,10 @@ class Prompts:
         """Give cells the shapes that the model found where they are, as one edit; pixels of others stay theirs, too."""
         tool, changes = TOOLS["redraw"], []
         for id, answer in zip(request.ids, answers, strict=True):
-            if answer is not None:
-                shape = {"mask": answer.mask, "origin": answer.box[:2]}
-                changes += tool.changes(edits.result, request.plane, (id,), **shape, **_draft(answer))
+            old = edits.result.get(request.plane, id)
+            if answer is not None and old is not None:
+                fields = {"mask": answer.mask, "origin": answer.box[:2], **_redraft(request, old, answer)}
+                changes += tool.changes(edits.result, request.plane, (id,), **fields)
         edits.do(tool.edit_name([change.id for change in changes]), changes)
         here = edits.result.plane(request.plane)
         missing = sum(answer is None and id in here for id, answer in zip(request.ids, answers, strict=True))
@@ -306,6 +316,12 @@ class Prompts:
 def _draft(answer: Instance) -> dict[str, Any]:
     """Fields that wait for a person's judgement."""
     return {name: getattr(answer, name) for name in ("score", "mask_quality", "source", "status")}
+
+
+def _redraft(request: Request, cell: Instance, answer: Instance) -> dict[str, Any]:
+    """The same for a cell that is redrawn; if you accepted or rejected it after you asked, that stands."""
+    is_judged = cell.status in ("accepted", "rejected") and cell.status != dict(request.statuses).get(cell.id)
+    return _draft(answer) | ({"status": cell.status} if is_judged else {})
 
 
 def _tell_of_loading(settings: SegmentSettings) -> None:
