@@ -180,3 +180,21 @@ def test_label_images_of_an_ome_zarr_are_chosen_and_0_5_is_written_on_request(tm
     assert set(cells.categories.values()) == {"cells", "nuclei"}
     cells.save(tmp_path / "b.ome.zarr", "ome-zarr-0.5")
     assert (tmp_path / "b.ome.zarr" / "zarr.json").is_file()
+
+
+def test_a_large_image_is_written_and_read_in_parts(engine, cells, tmp_path):
+    pytest.importorskip("zarr")
+    pytest.importorskip("pyarrow")
+    dask = pytest.importorskip("dask.array")
+    image = dask.from_array(ncm.sample_image(), chunks=128)
+    parts = []
+    large = ncm.segment_large(image, tmp_path, engine, name="sample", progress=lambda part, text: parts.append(part))
+    expected = next(iter(cells.result.planes.values()))
+    found = large.cells((100, 100, 300, 400))
+    assert [c.id for c in found] == [c.id for c in expected.meeting((100, 100, 300, 400))]
+    assert all(np.array_equal(c.mask, expected[c.id].mask) for c in found)
+    assert len(list(large.table.rows())) == len(cells)
+    assert parts[-1] == 1
+    with pytest.raises(BadSettings, match="already exists"):
+        ncm.segment_large(image, tmp_path, engine, name="sample")
+    assert len(ncm.read_cells(tmp_path / "sample_cells.ome.zarr")[0]) == len(cells)

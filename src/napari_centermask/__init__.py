@@ -20,10 +20,20 @@ __all__ = [
     "read_coco",
     "sample_image",
     "segment",
+    "segment_large",
 ]
 
 if TYPE_CHECKING:
-    from napari_centermask.api import Cells, FineTuned, fine_tune, read_cells, read_coco, sample_image, segment
+    from napari_centermask.api import (
+        Cells,
+        FineTuned,
+        fine_tune,
+        read_cells,
+        read_coco,
+        sample_image,
+        segment,
+        segment_large,
+    )
     from napari_centermask.core.instances import Instance, Instances
     from napari_centermask.engines.load import load_engine
 

@@ -33,14 +33,20 @@ from napari_centermask.events import ComparisonEvent, Event
 from napari_centermask.io.axes import doubt, given_axes, guess_axes
 from napari_centermask.io.coco.document import to_coco
 from napari_centermask.io.coco.records import records_of
+from napari_centermask.io.disk_images import on_disk, open_on_disk
+from napari_centermask.io.formats.cells_on_disk import CellsOnDisk
 from napari_centermask.io.formats.files import format_named, guess_target, read_files, write_files
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.images import read_image
+from napari_centermask.io.large_cells import LargePlaces
+from napari_centermask.io.run_file import stamp
+from napari_centermask.io.scene_paths import file_of, flat
 from napari_centermask.jobs.child import run_child
 from napari_centermask.jobs.finetune import prepare
 from napari_centermask.jobs.process import Job
 from napari_centermask.models.store.zoo import check_new_name, find_model
-from napari_centermask.pipeline import PlaneCells, planes_of, segment_planes
+from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
+from napari_centermask.pipeline.large_image import segment_large as segment_large_steps
 from napari_centermask.settings import SegmentSettings, TrainSettings, fault_text
 
 if TYPE_CHECKING:
@@ -242,6 +248,64 @@ def segment(
         elif progress is not None:
             progress(step.part, step.message)
     return Cells(result, data)
+
+
+def segment_large(
+    image: Any,
+    out: str | Path,
+    model: str | Path | AnyEngine = "nuclei",
+    *,
+    axes: str | None = None,
+    name: str = "image",
+    overwrite: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+    **settings: Any,
+) -> CellsOnDisk:
+    """Segment an image that is larger than memory tile by tile; its cells are written while they are found.
+
+    A call that was stopped, or whose process was killed, goes on with the same call, with the same cells as without a stop.
+
+    Parameters
+    ----------
+    image
+        An OME-Zarr, TIFF or NPY file, or a dask or zarr array, a memory map, or anything else that is read where it is sliced,
+        such as the data of a lazy layer of napari in full size.
+    out
+        Folder for NAME_cells.ome.zarr, labels in which no cell hides another, and NAME_cells.parquet, a row for each cell.
+    name
+        What an array is called; of a file, its own name. An array of another content needs another one.
+    overwrite
+        Replace what another call wrote there.
+    model, axes, progress, settings
+        As in `segment`.
+
+    Returns
+    -------
+    CellsOnDisk
+        Reads the cells of a part of the image.
+
+    Raises
+    ------
+    UserError
+        As `segment`; if a part of the image cannot be read, or the cells cannot be written; or if there are results already.
+    """
+    is_file = isinstance(image, (str, Path))
+    data = open_on_disk(Path(image), axes=axes) if is_file else on_disk(image, axes=axes, name=name)
+    chosen = _checked(SegmentSettings, settings)
+    engine = _loaded(model, chosen) if isinstance(model, (str, Path)) else model
+    source = [str(Path(image).resolve()), stamp(file_of(Path(image)))] if is_file else [name, str(data.data.dtype)]
+    command = {
+        "image": [*source, list(data.data.shape), data.axes],
+        "model": [engine.card.name, engine.name, engine.precision],
+        "settings": chosen.model_dump(mode="json", exclude_unset=True),
+    }
+    places = LargePlaces.named(Path(out), flat(Path(image)).stem if is_file else name)
+    if not overwrite and places.state(command) is None and (places.cells.exists() or places.table.exists()):
+        raise BadSettings(f"{places.cells} already exists. Choose another folder or name, or overwrite=True.")
+    for step in segment_large_steps(data, engine, chosen, places, command=command):
+        if progress is not None and isinstance(step, Progress):
+            progress(step.part, step.message)
+    return CellsOnDisk.open(places.cells)
 
 
 def _loaded(model: str | Path, chosen: SegmentSettings) -> AnyEngine:

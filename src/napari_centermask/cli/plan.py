@@ -11,22 +11,34 @@ from pathlib import Path
 from napari_centermask.cli.output import notice
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.image_files import image_files
+from napari_centermask.io.large_cells import LargePlaces
 from napari_centermask.io.scene_paths import flat, split
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """One image, what COCO calls it, and where its labels and its class image go."""
+    """One image, what COCO calls it, and where its labels and its class image go.
+
+    Attributes
+    ----------
+    stem
+        The names of its own files begin with it.
+    large
+        Where its cells go instead if it is read tile by tile.
+    """
 
     image: Path
     name: str
+    stem: str
     labels: Path | None
     classes: Path | None = None
+    large: LargePlaces | None = None
 
     @property
     def outputs(self) -> list[Path]:
         """The files that are written for it."""
-        return [p for p in (self.labels, self.classes) if p is not None]
+        places = () if self.large is None else (self.large.cells, self.large.table)
+        return [p for p in (self.labels, self.classes, *places) if p is not None]
 
 
 def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[str] | None = None) -> list[ImageFiles]:
@@ -54,11 +66,14 @@ def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[
         raise BadSettings(f"{twice} is given twice. Leave one out.")
     names = output_names(files)
     coco = ["/".join(parts) for parts in _distinct(list(map(_parts, places)))]
-    kinds = [kind if kind in formats else None for kind in ("labels", "classes")]
     return [
-        ImageFiles(f, own, *(out / f"{n}_{kind}.tif" if kind else None for kind in kinds))
+        ImageFiles(f, own, n, _place(out, n, "labels", formats), _place(out, n, "classes", formats))
         for f, own, n in zip(files, coco, names, strict=True)
     ]
+
+
+def _place(out: Path, name: str, kind: str, formats: Sequence[str]) -> Path | None:
+    return out / f"{name}_{kind}.tif" if kind in formats else None
 
 
 def output_names(files: list[Path]) -> list[str]:

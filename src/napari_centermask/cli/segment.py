@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
 from napari_centermask import __version__
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags
+from napari_centermask.cli.large import LARGE, command_of, large_row, large_steps, with_large
 from napari_centermask.cli.output import busy, check_free, check_writable, follow, notice, print_json, write_labels
 from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.core.counted import counted
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from napari_centermask.models.store.card import ModelCard
     from napari_centermask.pipeline import PlaneCells, Progress
     from napari_centermask.pipeline.image_file import FileCells, OpenedFile
+    from napari_centermask.pipeline.large_image import LargeResult
+
+T = TypeVar("T")
 
 FORMATS = ("labels", "coco")
 Flag = Annotated[bool, Parameter(negative=())]
@@ -40,11 +44,14 @@ def segment(
     maps: Flag = False,
     axes: str | None = None,
     scenes: list[str] | None = None,
+    large: float = LARGE,
     overwrite: Flag = False,
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
 ) -> int:
     """Segment images: NAME_labels.tif per image, and one annotations.json for all.
+
+    Images that are too large for memory are read tile by tile: NAME_cells.ome.zarr and the table NAME_cells.parquet.
 
     To continue a run that was stopped, or try images that failed again, give the same command again.
 
@@ -73,6 +80,9 @@ def segment(
         What the axes of the images are, a letter for each (T, Z, C, Y, X): ZYX; as their files say when not given.
     scenes
         Names or numbers (from 0) of the images to take from files that hold several; by default all.
+    large
+        Megapixels of a plane beyond which an image is read tile by tile, and its cells are written while they are found, as
+        OME-Zarr labels and a table. So are images of which all planes fill more than half of the memory.
     overwrite
         Replace existing results.
     json
@@ -81,7 +91,8 @@ def segment(
 
     formats = _formats(format)
     plans = plan(images, out, [*formats, "classes"] if maps else formats, scenes=scenes)
-    coco = out / "annotations.json" if "coco" in formats else None
+    plans = with_large(plans, out, limit=large, axes=axes, maps=maps)
+    coco = out / "annotations.json" if "coco" in formats and any(f.large is None for f in plans) else None
     outputs = [path for files in plans for path in files.outputs] + ([coco] if coco else [])
     check_writable(outputs, inputs=[f.image for f in plans])
     command = {
@@ -89,13 +100,14 @@ def segment(
         "version": __version__,
         "images": [str(path.resolve()) for path in images],
         "kinds": {"format": formats, "maps": maps, "axes": axes, "overwrite": overwrite}
-        | ({"scenes": scenes} if scenes else {}),
+        | ({"scenes": scenes} if scenes else {})
+        | ({"large": large} if large != LARGE else {}),
         "settings": settings.model_dump(mode="json", exclude_unset=True),
         # A model that was trained again under its name is another one: its cells do not go into one file with the former's.
         "models": [[str(path), stamp(path)] for path in _model_files(settings)],
     }
     with open_run(out, command, outputs, overwrite=overwrite) as run:
-        segmenting = Segmenting(plans, coco, run, settings, axes=axes, is_quiet=json)
+        segmenting = Segmenting(plans, coco, run, settings, command=command, axes=axes, is_quiet=json)
         segmenting.check(overwrite=overwrite)
         return segmenting.run()
 
@@ -122,6 +134,8 @@ class Segmenting:
         The COCO file for all; None for none.
     noted
         What is done; the cells wait there until the COCO file is written.
+    command
+        As JSON; what it was stopped in goes on only for the same.
     is_quiet
         Print JSON at the end instead of a line for each image.
     """
@@ -133,10 +147,11 @@ class Segmenting:
         noted: RunFile,
         settings: SegmentSettings,
         *,
+        command: dict[str, Any],
         axes: str | None,
         is_quiet: bool,
     ) -> None:
-        self.plans, self.coco, self.noted = plans, coco, noted
+        self.plans, self.coco, self.noted, self.command = plans, coco, noted, command
         self.settings, self.axes, self.is_quiet = settings, axes, is_quiet
         self.left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
         self._doubts: set[Kind | None] = set()
@@ -145,12 +160,16 @@ class Segmenting:
     def check(self, *, overwrite: bool) -> None:
         """Refuse to replace what this command did not write."""
         planned = set(self.noted.planned) if self.noted.is_continued else set()
-        new = [p for f in self.waiting for p in f.outputs if str(p) not in planned]
+        new = [p for f in self.waiting for p in f.outputs if str(p) not in planned and not self._goes_on(f)]
         is_ours = self.noted.is_continued and (self.coco is None or self.noted.done.get(_COCO) == stamp(self.coco))
         check_free([*new, *([] if is_ours or self.coco is None else [self.coco])], overwrite=overwrite)
         if self.noted.is_continued:
             n = len(self.plans) - len(self.waiting)
             notice(f"Continuing the same command: {n} of {counted(len(self.plans), 'image')} are done.")
+
+    def _goes_on(self, files: ImageFiles) -> bool:
+        """Whether a large image was stopped in the middle by the same command."""
+        return files.large is not None and files.large.state(command_of(files, self.command)) is not None
 
     def run(self) -> int:
         """Segment what waits, write the COCO file of all that is done, also when stopped, and return the exit code."""
@@ -200,16 +219,24 @@ class Segmenting:
                 with self.left_out.unless_done(str(files.image)):
                     self._keep(files, future.result())
 
-    def _steps(self, files: ImageFiles, engine: AnySegmenter) -> Generator[Progress, None, FileCells]:
+    def _steps(self, files: ImageFiles, engine: AnySegmenter) -> Generator[Progress, None, FileCells | LargeResult]:
         from napari_centermask.pipeline.image_file import segment_file
+
+        if files.large is not None:
+            large = large_steps(files, engine, self.settings, axes=self.axes, command=self.command)
+            return self._noticing(large, files, engine)
 
         wants_classes = files.classes is not None
         steps = segment_file(files.image, engine, self.settings, axes=self.axes, classes=wants_classes)
         return self._noticing(steps, files, engine)
 
-    def _keep(self, files: ImageFiles, done: FileCells) -> None:
-        """Write the cells of an image, and note that it is done."""
-        row, coco = _written(files, done, self.coco)
+    def _keep(self, files: ImageFiles, done: FileCells | LargeResult) -> None:
+        """Write the cells of an image, and note that it is done; those of a large one are written."""
+        from napari_centermask.pipeline.large_image import LargeResult
+
+        row, coco = (
+            (large_row(files, done), None) if isinstance(done, LargeResult) else _written(files, done, self.coco)
+        )
         self.noted.note(
             _key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(file_of(files.image))}
         )
@@ -217,8 +244,8 @@ class Segmenting:
             print(f"{files.image}: {counted(row['n_instances'], 'cell')} in {row['seconds']:.2f} s")
 
     def _noticing(
-        self, steps: Generator[Progress | OpenedFile, None, FileCells], files: ImageFiles, engine: AnySegmenter
-    ) -> Generator[Progress, None, FileCells]:
+        self, steps: Generator[Progress | OpenedFile, None, T], files: ImageFiles, engine: AnySegmenter
+    ) -> Generator[Progress, None, T]:
         """The progress of an image; what is to be known about the file is printed before it is segmented."""
         from napari_centermask.pipeline.progress import Progress
 
@@ -226,7 +253,7 @@ class Segmenting:
             try:
                 step = next(steps)
             except StopIteration as end:
-                done: FileCells = end.value
+                done: T = end.value
                 return done
             if isinstance(step, Progress):
                 yield step
@@ -259,9 +286,9 @@ class Segmenting:
         from napari_centermask.io.coco.document import joined, write_json
 
         done = self._done()
-        if self.coco is None or not done:
+        if self.coco is None or not any(d["coco"] for d in done):
             return None
-        write_json(self.coco, joined(d["coco"] for d in done))
+        write_json(self.coco, joined(d["coco"] for d in done if d["coco"] is not None))
         self.noted.note(_COCO, stamp(self.coco))
         return self.coco
 
@@ -282,6 +309,7 @@ class Segmenting:
             )
             return
         places = [str(coco)] * bool(coco) + sorted({str(Path(r["labels"]).parent) for r in rows if r["labels"]})
+        places += [r["cells"] for r in rows if "cells" in r]
         if places:
             notice(f"Engine {engine.name} on {place_of(engine)}. Written: {', '.join(places)}")
         if self.left_out and rows:

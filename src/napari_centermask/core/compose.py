@@ -250,7 +250,7 @@ class Views:
         met = self._met(box)
         edges = {s.instance.id: s.edge for s in met}
         for instance in self._in_order(s.instance for s in met):
-            inside, window = _overlap(instance, box)
+            inside, window = part_in(instance, box)
             target[window][edges[instance.id][inside]] = outline[self._slots[instance.id]]
 
     def update(self, boxes: Iterable[Box] = (), *, ids: Iterable[int] | None = None) -> list[Box]:
@@ -420,7 +420,7 @@ class Views:
         shown = self._met(box)
         order = self._in_order(s.instance for s in shown)
         edges = {s.instance.id: s.edge for s in shown}
-        parts = [(i, *_overlap(i, box)) for i in order]
+        parts = [(i, *part_in(i, box)) for i in order]
         for instance, inside, window in parts:
             mask = instance.mask[inside]
             top[window][mask] = self._slots[instance.id]
@@ -435,7 +435,7 @@ class Views:
         return len(parts)
 
 
-def _overlap(instance: Instance, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def part_in(instance: Instance, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """The intersection of instance and box: slices into the instance's mask, and into the box."""
     y0, x0 = max(instance.y0, box[0]), max(instance.x0, box[1])
     y1, x1 = min(instance.box[2], box[2]), min(instance.box[3], box[3])

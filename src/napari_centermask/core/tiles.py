@@ -150,7 +150,22 @@ def merge(pieces: Sequence[Piece]) -> list[Instance]:
     list of Instance
         Cells that touch no seam come back unchanged.
     """
-    pairs = _same_cell(pieces)
+    return [cell for _, cell in merge_agreeing(pieces, same_cell(pieces))]
+
+
+def merge_agreeing(pieces: Sequence[Piece], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, Instance]]:
+    """Merge pieces of which is known which ones show one cell; see `merge`.
+
+    Parameters
+    ----------
+    pairs
+        Positions of two pieces each, from `same_cell`.
+
+    Returns
+    -------
+    list of (int, Instance)
+        The position of a cell's first piece, and the cell; in the order of the positions.
+    """
     quality = [p.instance.score * p.instance.mask_quality for p in pieces]
     kept = [True] * len(pieces)
     whole = [
@@ -165,10 +180,10 @@ def merge(pieces: Sequence[Piece]) -> list[Instance]:
             kept[part] = kept[part] and not kept[complete]
     links = [(i, j) for i, j in pairs if pieces[i].cut and pieces[j].cut and kept[i] and kept[j]]
     groups = _groups([k for k, keep in enumerate(kept) if keep], links)
-    return [_unite([pieces[k].instance for k in sorted(g, key=lambda k: -quality[k])]) for g in groups]
+    return [(g[0], _unite([pieces[k].instance for k in sorted(g, key=lambda k: -quality[k])])) for g in groups]
 
 
-def _same_cell(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+def same_cell(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     """Pairs of pieces from different tiles that show one cell."""
     boxes = np.array([p.instance.box for p in pieces], np.float64).reshape(-1, 4)
     seen = np.array([p.seen for p in pieces], np.int64).reshape(-1, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import struct
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from napari_centermask.io.axes import complete_axes, doubt, given_axes, without_
 from napari_centermask.io.image_data import ImageData, check_memory, zeros
 from napari_centermask.io.pixel_sizes import pixel_sizes
 from napari_centermask.io.scene_paths import safe_names
+from napari_centermask.io.zarr_groups import zarr_package
 
 if TYPE_CHECKING:
     import tifffile
@@ -35,6 +37,8 @@ _DAMAGED = (
 _MOST_PACKED = {1: 1, 5: 2_600, 8: 1_100, 32946: 1_100, 32773: 64}
 """Most bytes that one byte of a TIFF compression (none, LZW, deflate twice, PackBits) can decode to; others have no bound."""
 _ALPHA = {1, 2}  # values of ExtraSamples for opacity (TIFF 6.0, p. 31); 0 is "unspecified"
+_CONVERTED = {"PALETTE", "MINISWHITE", "SEPARATED", "CIELAB", "ICCLAB", "ITULAB", "LOGLUV"}
+"""Colour models that are converted in memory (`_coloured`)."""
 _CLEARLY = 4  # times as many pixels as any other image in the file make it the main one
 
 
@@ -93,7 +97,7 @@ def _read_series(
     _check_complete(path, series)
     _check_packing(path, series)
     is_plain = series.nbytes > MEMMAP_BYTES and series.dataoffset is not None
-    if not is_plain:
+    if pixels and not is_plain:
         check_memory(path, series.shape, series.dtype.itemsize)
     if not pixels:
         data: np.ndarray = zeros(series.shape, series.dtype)
@@ -115,6 +119,37 @@ def _read_series(
     image = replace(image, pixel_sizes_um=pixel_sizes(file, image=number), note=note)
     n_channels = image.data.shape[image.axes.index("C")] if "C" in image.axes else 1
     return replace(image, channel_names=names) if len(names) == n_channels else image
+
+
+def tiff_array(path: Path, *, series: int | None = None) -> tuple[Any, str]:
+    """The array of an image as it is stored, which is read where it is sliced, and the letters of its axes.
+
+    Raises
+    ------
+    BadImage
+        If it is damaged, or its numbers are not grey levels, channels, or red, green and blue.
+    MissingExtra
+        If its compression needs imagecodecs, or it needs zarr.
+    """
+    import tifffile
+
+    with _opened(path) as file:
+        number = _chosen(path, file) if series is None else series
+        chosen = file.series[number]
+        _check_complete(path, chosen)
+        _check_packing(path, chosen)
+        _check_codec(path, chosen)
+        model = getattr(chosen.keyframe.photometric, "name", "")
+        if model in _CONVERTED or (model == "YCBCR" and int(chosen.keyframe.compression) not in (6, 7)):
+            raise BadImage(
+                f"{path.name} holds colours as {model}, and is too large to be converted. Save it as grey levels or RGB."
+            )
+        if chosen.dataoffset is not None and (data := tifffile.memmap(path, mode="r", series=number)).ndim:
+            return data, str(chosen.axes)
+    store = tifffile.imread(path, aszarr=True, series=number, level=0)
+    array = zarr_package().open(store, mode="r")
+    weakref.finalize(array, store.close)  # with its file
+    return array, str(chosen.axes)
 
 
 def series_names(path: Path) -> tuple[list[str], int | None]:

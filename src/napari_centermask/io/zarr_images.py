@@ -59,6 +59,14 @@ def read_zarr(path: Path, *, pixels: bool, axes: str | None = None) -> ImageData
         raise BadImage(_unreadable(path, error)) from error
 
 
+def zarr_array(path: Path) -> Any:
+    """The array of an image in full size, which is read where it is sliced; see `read_zarr`."""
+    try:
+        return first_dataset(open_group(path))
+    except _DAMAGED as error:
+        raise BadImage(_unreadable(path, error)) from error
+
+
 def _unreadable(path: Path, error: Exception) -> str:
     return f"{path.name} cannot be read as an OME-Zarr image: {reason(error)}. Export it again."
 
@@ -68,7 +76,8 @@ def _read(path: Path, group: Any, *, pixels: bool, given: str | None) -> ImageDa
     scales = about["multiscales"][0]
     array = first_dataset(group)
     shape, dtype = tuple(map(int, array.shape)), np.dtype(array.dtype)
-    check_memory(path, shape, dtype.itemsize)
+    if pixels:
+        check_memory(path, shape, dtype.itemsize)
     letters = _axes(scales, len(shape))
     data: np.ndarray = np.asarray(array[...]) if pixels else zeros(shape, dtype)
     sizes = _pixel_sizes(scales, letters)

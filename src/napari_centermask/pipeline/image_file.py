@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_centermask.core.array import OneChannel
 from napari_centermask.core.image_kind import Kind, image_kind
 from napari_centermask.engines.ensemble import AnySegmenter
 from napari_centermask.io.image_data import ImageData
@@ -98,25 +99,31 @@ def segment_file(
     start = time.perf_counter()
     yield Progress(0, 0, f"Reading {path.name}")
     image = read_image(path, axes=axes, leading=leading)
-    settings = named(settings, image.channel_names or names)
-    planes = planes_of(image)
-    missing = missing_channels(planes[0].pixels.shape[0], engine.card, settings)
-    chosen = with_stained_channel(settings, engine.card)
-    stained = "" if chosen is settings else (chosen.channel_names or [])[(chosen.channels or [0])[0]]
-    settings = chosen
-    kind = _kind(image, planes, settings)
-    yield OpenedFile(image, kind, tuple(missing), stained)
+    planes, settings, opened = opened_image(image, engine, settings, names=names)
+    yield opened
     done = []
     for step in segment_planes(planes, engine, settings, min_score=min_score, classes=classes):
         if isinstance(step, PlaneCells):
             done.append(step)
         else:
             yield step
-    return FileCells(image, tuple(done), kind, time.perf_counter() - start)
+    return FileCells(image, tuple(done), opened.kind, time.perf_counter() - start)
+
+
+def opened_image(
+    image: ImageData, engine: AnySegmenter, settings: SegmentSettings, *, names: Sequence[str] = ()
+) -> tuple[list[Plane], SegmentSettings, OpenedFile]:
+    """The planes of an image, the settings with its channels, and what is to be known before; see `segment_file`."""
+    settings = named(settings, image.channel_names or names)
+    planes = planes_of(image)
+    missing = missing_channels(planes[0].pixels.shape[0], engine.card, settings)
+    chosen = with_stained_channel(settings, engine.card)
+    stained = "" if chosen is settings else (chosen.channel_names or [])[(chosen.channels or [0])[0]]
+    return planes, chosen, OpenedFile(image, _kind(image, planes, chosen), tuple(missing), stained)
 
 
 def _kind(image: ImageData, planes: Sequence[Plane], settings: SegmentSettings) -> Kind | None:
     """The kind of the plane in the middle, by the first of the chosen channels."""
     pixels, is_rgb = planes[len(planes) // 2].pixels, "S" in image.axes
     first = (settings.channels or [0])[0]
-    return image_kind(pixels if is_rgb else pixels[first : first + 1], is_rgb=is_rgb)
+    return image_kind(pixels if is_rgb else OneChannel(pixels, first), is_rgb=is_rgb)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from napari_centermask.core.array import Array
+from napari_centermask.core.array import Array, OneChannel
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import corrected
 from napari_centermask.core.instances import Box
@@ -251,26 +250,6 @@ def _checked(image: Array) -> Array:
     return image
 
 
-@dataclass(frozen=True)
-class _OneChannel:
-    """A lazy view of one channel."""
-
-    image: Array
-    channel: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return 1, *self.image.shape[1:]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the image."""
-        return self.image.dtype
-
-    def __getitem__(self, index: tuple[slice, slice, slice]) -> Any:
-        return self.image[(slice(self.channel, self.channel + 1), *index[1:])]
-
-
 def _ranges(image: Array, channels: tuple[int, ...], card: ModelCard, settings: SegmentSettings) -> Ranges:
     """The intensities of the channels in use that map to 0 and 1."""
     used = dict.fromkeys(c for c in channels if c != MISSING)
@@ -282,7 +261,7 @@ def _range(image: Array, channel: int, card: ModelCard, settings: SegmentSetting
         return np.zeros(1, np.float32), np.full(1, 255, np.float32)
     try:
         return intensity_range(
-            _OneChannel(image, channel),
+            OneChannel(image, channel),
             settings.percentiles,
             zscore=card.normalisation == "zscore",
             specks=not settings.preprocess.ignore_specks,

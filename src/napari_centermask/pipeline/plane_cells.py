@@ -98,7 +98,7 @@ def _cells_at(
     scaled = plane.scaled(engine.card.diameter / one.diameter)
     around = None if region is None else windows(region, plane.shape, margin=math.ceil(CONTEXT * one.diameter))
     tiles = tiles_of(scaled, settings, around)
-    found = yield from _pieces(scaled, tiles, engine, settings, min_score)
+    found = yield from pieces_of(scaled, tiles, engine, settings, min_score)
     pieces = [piece for piece in found if one.counts(piece.instance.category)]
     yield Progress(len(tiles), len(tiles), "Merging")
     cells = merge(pieces) if len(tiles) > 1 else [p.instance for p in pieces]
@@ -110,7 +110,7 @@ def _cells_at(
     return kept, _seams(tiles, scaled.factors)
 
 
-def _pieces(
+def pieces_of(
     scaled: ScaledInput, tiles: Sequence[Tile], engine: AnyEngine, settings: SegmentSettings, min_score: float
 ) -> Generator[Progress, None, list[Piece]]:
     """The cells of all tiles, in the order of the tiles; the engines of several devices share them."""

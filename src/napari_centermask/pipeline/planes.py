@@ -188,7 +188,7 @@ def check_intensities(plane: ModelInput, parts: Sequence[Box] | None = None, *, 
     image = plane.image
     step = 1 if isinstance(image, np.ndarray) else max(1, max(plane.shape) // _SAMPLED)
     boxes = [(0, 0, *plane.shape)] if parts is None else parts
-    samples = [np.asarray(image[c, y0:y1:step, x0:x1:step]) for c in plane.ranges for y0, x0, y1, x1 in boxes]
+    samples = [np.asarray(image[c : c + 1, y0:y1:step, x0:x1:step]) for c in plane.ranges for y0, x0, y1, x1 in boxes]
     for sample in samples:
         n_bad = int(np.count_nonzero(~np.isfinite(sample))) if sample.dtype.kind == "f" else 0
         if n_bad:

@@ -23,6 +23,7 @@ from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.cells_on_disk import entries_of, table_of
 from napari_centermask.io.formats.labels import image_name, whole_labels
 from napari_centermask.io.formats.ome_zarr_writing import write
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
@@ -131,6 +132,8 @@ def _read_image(path: Path, image: _Labelled, several: list[str], advance: Advan
     with refusing(path, _WHAT, *_ERRORS):
         stacks = [_stack(path, image.group if name is None else image.group[name]) for name in image.names]
         own = attributes(image.group).get(KEY)
+    if (table := table_of(path, own)) is not None and len(stacks) == len(attributes(image.group).get("labels", ())):
+        stacks = [(array, e) for (array, _), e in zip(stacks, entries_of(table, len(stacks)), strict=True)]
     shape, leading = _common(path, [array.shape for array, _ in stacks], own)
     result = Result(shape, leading=leading, name=fields.read_name(own, _image_name(path, image.name)))
     is_ours = isinstance(own, dict)

@@ -18,10 +18,9 @@ from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.ome_zarr_arrays import PlaneArray, set_attributes
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.io.zarr_groups import zarr_package
-
-_CHUNK = 1024  # side of a chunk: a choice, 4 MB of int32
 
 
 def write(path: Path, results: Sequence[Result], advance: Advance = silent, *, version: str = "0.4") -> None:
@@ -41,7 +40,7 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent, *, v
     (result,) = results
     with whole_file(path) as part:
         root = zarr.open_group(store=str(part), mode="w", zarr_format=2 if version == "0.4" else 3)
-        count = _Array(root, result, "number of cells", version, "uint8")
+        count = PlaneArray(root, result.leading, result.shape, name="number of cells", version=version, dtype="uint8")
         group = root.create_group("labels")
         layers: list[_Labels] = []
         rank = 0
@@ -59,7 +58,7 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent, *, v
         count.describe()
         for layer in layers:
             layer.describe()
-        _set(group, version, {"labels": [f"cells_{n}" for n in range(len(layers))]})
+        set_attributes(group, version, {"labels": [f"cells_{n}" for n in range(len(layers))]})
         group.attrs[KEY] = fields.image_fields(result)
 
 
@@ -77,56 +76,13 @@ def _properties(cell: Instance, rank: int) -> dict[str, Any]:
     return {"label-value": cell.id, "rank": rank, KEY: fields.cell_fields(cell)}
 
 
-def _set(group: Any, version: str, values: dict[str, Any]) -> None:
-    """Set attributes where the version has them: in 0.5, all under "ome"."""
-    group.attrs.update(values if version == "0.4" else {"ome": {"version": version, **values}})
-
-
-class _Array:
-    """A group with one array, which is written plane by plane, and the attributes that the specification asks for."""
-
-    def __init__(self, group: Any, result: Result, name: str, version: str, dtype: str) -> None:
-        self.group, self.name, self.version = group, name, version
-        self.axes = "tzyx"[2 - len(result.leading) :]
-        kind: dict[str, Any] = {"dimension_names": list(self.axes)}
-        if version == "0.4":
-            kind = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
-        self.array = group.create_array(
-            "0",
-            shape=(*result.leading, *result.shape),
-            chunks=(*(1 for _ in result.leading), *(min(n, _CHUNK) for n in result.shape)),
-            dtype=dtype,
-            fill_value=0,
-            compressors=_codec(version),
-            **kind,
-        )
-
-    def describe(self, **more: Any) -> None:
-        """Write the attributes; `more` beside the scales."""
-        axes = [{"name": a, "type": "time" if a == "t" else "space"} for a in self.axes]
-        datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0] * len(axes)}]}]
-        scales: dict[str, Any] = {"name": self.name, "axes": axes, "datasets": datasets}
-        if self.version == "0.4":
-            scales["version"] = self.version
-        _set(self.group, self.version, {"multiscales": [scales], **more})
-
-
-def _codec(version: str) -> Any:
-    """What every reader of the version knows."""
-    if version == "0.4":
-        from numcodecs import Zlib  # comes with zarr
-
-        return Zlib(1)
-    from zarr.codecs import GzipCodec
-
-    return GzipCodec(level=1)
-
-
-class _Labels(_Array):
+class _Labels(PlaneArray):
     """A label image that is being written."""
 
     def __init__(self, labels: Any, result: Result, name: str, version: str) -> None:
-        super().__init__(labels.create_group(name), result, name, version, "int32")
+        super().__init__(
+            labels.create_group(name), result.leading, result.shape, name=name, version=version, dtype="int32"
+        )
         self.properties: list[dict[str, Any]] = []
 
     def describe(self, **more: Any) -> None:

@@ -26,6 +26,7 @@ from napari_centermask.io.formats.reading import Reading, find_image
 from napari_centermask.io.images import read_image
 from napari_centermask.io.own_files import PROJECT, is_project
 from napari_centermask.io.zarr_groups import image_names, open_group
+from napari_centermask.widgets.viewer.large_reader import lazy_layers
 from napari_centermask.widgets.viewer.layers import KEY, ResultLayers
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.samples import LayerData
@@ -128,6 +129,7 @@ _LOOKS_RIGHT: dict[str, Callable[[Path], bool]] = {
 def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
     """Layers from a file of cells: images of one shape as a stack, others separately, at most 20.
 
+    Those of a large image stay on the disk.
     Cells of an image that is open already, without cells, are shown on it.
 
     Raises
@@ -137,6 +139,8 @@ def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
     """
     from napari.utils.notifications import show_info
 
+    if format.name.startswith("ome-zarr") and (layers := lazy_layers(Path(path))):
+        return layers
     reading = format.read(Path(path))
     _warn(Path(path), reading)
     results = [r for r in reading.results if not attach_to_open(r)]
@@ -151,7 +155,7 @@ def read(path: str, *, format: Format = FORMATS["coco"]) -> list[LayerData]:
     forms = {_form(r, p) for r, p in zip(results, pixels, strict=True)}
     if len(results) > 1 and len(forms) == 1 and not results[0].leading and pixels[0] is not None:
         return _layers(_stacked(results), np.stack(pixels), name=Path(path).stem)
-    layers: list[LayerData] = []
+    layers = []
     for result, image in zip(results, pixels, strict=True):
         layers += _layers(result, image, name=Path(result.name).stem)
     return layers
