@@ -3,9 +3,10 @@
     python scripts/benchmarks/large_image.py --fields ../shared/data/bbbc039_fluo16/images --side 20000 --kills 20
 
 Real fields are laid side by side, in an order drawn at random, and written to an OME-Zarr row by row. Each figure is from a
-process of its own, which runs `segment_large`. Memory is what the process takes for itself (RssAnon), sampled every 20 ms, beyond what it
-takes once the model is loaded and has seen the sample image. For the kills, a second copy of the run is ended with SIGKILL at
-random times and started again, until it is done; then all label images and the table are compared with those of the first.
+process of its own, which runs `segment_large`. Memory is what the process takes for itself (RssAnon), sampled every 20 ms,
+beyond what it takes once the model is loaded and has seen the sample image. For the kills, a second copy of the run is ended
+with SIGKILL at random times and started again, until it is done; then all label images and the table are compared with those
+of the first.
 """
 
 from __future__ import annotations
