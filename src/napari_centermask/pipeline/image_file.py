@@ -126,4 +126,6 @@ def _kind(image: ImageData, planes: Sequence[Plane], settings: SegmentSettings) 
     """The kind of the plane in the middle, by the first of the chosen channels."""
     pixels, is_rgb = planes[len(planes) // 2].pixels, "S" in image.axes
     first = (settings.channels or [0])[0]
+    if not is_rgb and first >= pixels.shape[0]:
+        return None  # what reads the channels says so
     return image_kind(pixels if is_rgb else OneChannel(pixels, first), is_rgb=is_rgb)
