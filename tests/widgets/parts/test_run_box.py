@@ -17,6 +17,24 @@ def test_the_bar_moves_to_and_fro_until_the_first_tile_and_is_empty_at_the_end(q
     assert box.status.text() == "Tile 2 of 8"
 
 
+def test_what_has_nothing_to_show_takes_no_room(qtbot):
+    box = RunBox()
+    qtbot.addWidget(box)
+    box.show()
+    assert not box.progress.isVisible()
+    assert not box.status.isVisible()
+    low = box.sizeHint().height()
+    box.show_start()
+    assert box.progress.isVisible()
+    assert box.sizeHint().height() > low
+    box.show_progress(0.5, "Tile 4 of 8")
+    box.show_end()
+    assert not box.progress.isVisible()
+    assert box.status.isVisible()
+    box.status.setText("")
+    assert box.sizeHint().height() == low
+
+
 def test_a_long_name_on_the_button_is_shortened_and_does_not_widen_the_box(qtbot):
     box = RunBox()
     qtbot.addWidget(box)

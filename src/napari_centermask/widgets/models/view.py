@@ -14,7 +14,7 @@ from napari_centermask.widgets.parts.curves import Curves
 from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.help import HelpButton
-from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form
+from napari_centermask.widgets.parts.layout import StatusLabel, column, even, label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
 from napari_centermask.widgets.work.run_state import RunState
 
@@ -54,7 +54,7 @@ class ListBox(QWidget):
         self.rename, self.archive = QPushButton("Rename…"), QPushButton("Archive")
         self.delete, self.undo = QPushButton("Delete"), QPushButton("Undo")
         self.export, self.add = QPushButton("Export…"), QPushButton("Add file…")
-        self.status = quiet_label()
+        self.status = StatusLabel()
         title = QLabel("Models")
         title.setObjectName("heading")
         layout = column(self)
@@ -178,7 +178,7 @@ class CompareBox(QWidget):
         self.folder = QPushButton("Other folder…")
         self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.start = QPushButton("Compare")
-        self.status = quiet_label()
+        self.status = StatusLabel()
         self.result = ComparisonBox()
         holder = QWidget()
         form = titled_form(holder, "Compare")

@@ -136,6 +136,21 @@ class FittedLabel(QLabel):
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
+class StatusLabel(QLabel):
+    """A dimmed text of several lines; without a text it takes no room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("quiet")
+        self.setWordWrap(True)
+        self.hide()
+
+    def setText(self, text: str | None) -> None:
+        """Show a text."""
+        super().setText(text)
+        self.setVisible(bool(text))
+
+
 def wrapped_label(text: str = "") -> QLabel:
     """A text of several lines."""
     made = QLabel(text)

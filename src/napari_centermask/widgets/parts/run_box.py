@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_centermask.widgets.parts.layout import row
+from napari_centermask.widgets.parts.layout import StatusLabel, row
 
 
 class ElidedButton(QPushButton):
@@ -37,7 +37,7 @@ class ElidedButton(QPushButton):
 
 
 class RunBox(QWidget):
-    """The buttons, a progress bar, and a status line."""
+    """The buttons; during a run a progress bar, and from then on a status line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,10 +47,11 @@ class RunBox(QWidget):
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
-        self.status = QLabel()
-        self.status.setObjectName("quiet")
-        self.status.setWordWrap(True)
-        self.status.setMinimumHeight(self.status.fontMetrics().height() * 2 + 2)
+        self.progress.hide()
+        self.status = StatusLabel()
+        self.status.setMinimumHeight(
+            self.status.fontMetrics().height() * 2 + 2
+        )  # the rest stays where it is during a run
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -62,6 +63,7 @@ class RunBox(QWidget):
     def show_start(self) -> None:
         """A run has started."""
         self.progress.setRange(0, 0)
+        self.progress.show()
         self.status.setText("Starting")
 
     def show_progress(self, part: float, message: str) -> None:
@@ -69,9 +71,11 @@ class RunBox(QWidget):
         if part > 0:
             self.progress.setRange(0, 1000)
             self.progress.setValue(round(part * 1000))
+        self.progress.show()
         self.status.setText(message)
 
     def show_end(self) -> None:
         """A run is over."""
         self.progress.setRange(0, 1000)
         self.progress.setValue(0)
+        self.progress.hide()

@@ -82,7 +82,6 @@ class ClassifyPart:
             self.box.fold.expand(False)
         show_control(self.box.run.start, controls.classify)
         show_control(self.box.run.cancel, controls.cancel)
-        self.box.run.progress.setVisible(controls.cancel.enabled)
 
     def start(self) -> None:
         """Classify the cells of all planes; the result is one edit at the end."""
