@@ -125,3 +125,7 @@ def test_a_fitted_label_grows_with_its_text_and_shrinks_with_its_width(qtbot):
     assert high > 2 * low > 0
     label.resize(150, label.height())
     assert label.minimumHeight() > high
+    label.resize(300, label.height())
+    assert label.minimumHeight() == high
+    label.setText("one line")
+    assert label.minimumHeight() == low

@@ -21,13 +21,22 @@ def test_an_image_under_another_one_is_not_seen_and_the_reason_names_that_one(vi
 
 @pytest.mark.parametrize(
     "look",
-    [{"blending": "additive"}, {"opacity": 0.4}, {"translate": (0, 100)}, {"scale": (0.3, 0.3)}],
-    ids=["channels", "see-through", "beside it", "smaller"],
+    [{"blending": "additive"}, {"opacity": 0.4}, {"translate": (0, 100)}, {"scale": (0.3, 0.3), "translate": (9, 9)}],
+    ids=["channels", "see-through", "beside it", "put over a part"],
 )
 def test_what_lets_most_of_the_image_through_does_not_hide_it(viewer, look):
     below = viewer.add_image(np.ones((32, 32)))
     viewer.add_image(np.ones((32, 32)), **look)
     assert covering(viewer, below) == []
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (16, 20, 3), (5, 16, 20)], ids=["grey", "colour", "stack"])
+def test_a_smaller_image_that_was_opened_later_hides_a_part(viewer, shape):
+    below = viewer.add_image(np.ones((32, 32)), name="below")
+    above = viewer.add_image(np.ones(shape), name="above")
+    assert covering(viewer, below) == [above]
+    assert why_unseen(viewer, below) == "You do not see all of this image: 'above' lies over a part of it."
+    assert why_unseen(viewer, above) == ""
 
 
 def test_in_grid_mode_every_image_is_seen(viewer):
@@ -50,6 +59,17 @@ def test_a_run_shows_its_image_and_hides_those_over_it_with_their_cells(viewer, 
     assert viewer.layers["second outlines"].visible
     names = [layer.name for layer in viewer.layers]
     assert names.index("first outlines") < names.index("second")  # below what hides their image
+
+
+def test_a_run_hides_smaller_images_over_its_own_too(viewer, dock, run_to_end, discs):
+    first = viewer.add_image(discs(), name="first")
+    viewer.add_image(np.ones((40, 50, 3), np.uint8), name="small")
+    viewer.layers.selection.active = first
+    assert "'small' lies over a part of it" in dock.image.unseen.text()
+    run_to_end()
+    assert not viewer.layers["small"].visible
+    names = [layer.name for layer in viewer.layers]
+    assert names.index("first outlines") < names.index("small")
 
 
 def test_cells_of_a_run_lie_below_an_image_that_was_opened_meanwhile(viewer, dock, engine, qtbot, discs):

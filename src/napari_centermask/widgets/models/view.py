@@ -141,6 +141,7 @@ class CardBox(QWidget):
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.RichText)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)  # a form makes it higher than its text
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.curves: Curves | None = None
         self.fold = Fold("Curves of its training")

@@ -133,6 +133,7 @@ class FittedLabel(QLabel):
         self._fit()
 
     def _fit(self) -> None:
+        self.setMinimumHeight(0)  # or it would be part of the height for the width
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 

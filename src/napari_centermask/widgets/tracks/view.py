@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_centermask.settings import StitchSettings, TrackSettings
 from napari_centermask.widgets.parts.fold import Fold
-from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row
+from napari_centermask.widgets.parts.layout import StatusLabel, column, even, label, quiet_label, row
 from napari_centermask.widgets.parts.pickers import show_control
 from napari_centermask.widgets.parts.run_box import ElidedButton
 from napari_centermask.widgets.tracks.controls import Axes, Controls
@@ -175,7 +175,7 @@ class ListBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = quiet_label()
+        self.count = StatusLabel()
         self.table = TrackTable()
         self.lines, self.colours = QCheckBox("Show tracks"), QCheckBox("Colour by track")
         self.lines.setChecked(True)

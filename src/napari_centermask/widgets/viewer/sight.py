@@ -22,18 +22,28 @@ _MOST = 0.5  # part of an image that must be covered so that it counts as hidden
 
 
 def covering(viewer: Viewer, source: Image) -> list[Image]:
-    """The visible images that lie over most of an image, so that it is not seen; the top-most one first."""
+    """The visible images that lie over an image, so that you do not see all of it; the top-most one first."""
     if getattr(viewer, "canvas", viewer).grid.enabled:  # napari has it there from 0.9 on
         return []
     return [x for x in reversed(hiding(viewer, source)) if x.visible]
 
 
 def hiding(viewer: Viewer, source: Image) -> list[Image]:
-    """The images over most of an image that hide it while they are visible; the lowest one first."""
+    """The images that hide an image, or a part of it, while they are visible; the lowest one first.
+
+    A smaller image hides a part if it begins at the same place, as files do that are opened one after the other. One elsewhere
+    was put there, such as the next field of a mosaic.
+    """
     layers = list(viewer.layers)  # a slice of napari's list is another one, with events, which takes milliseconds
     above = layers[layers.index(source) + 1 :] if source in layers else ()
     opaque = [x for x in above if isinstance(x, Image) and str(x.blending) in _HIDING and x.opacity >= _CLEAR]
-    return [x for x in opaque if _covered_part(source, x) > _MOST]
+    return [x for x in opaque if _covered_part(source, x) > (0 if _begins_with(source, x) else _MOST)]
+
+
+def _begins_with(source: Image, other: Image) -> bool:
+    """Whether the first pixels of two images lie at the same place."""
+    first = (layer.data_to_world((0,) * layer.ndim)[-2:] for layer in (source, other))
+    return np.allclose(*first)
 
 
 def _covered_part(source: Image, other: Image) -> float:
@@ -51,7 +61,12 @@ def why_unseen(viewer: Viewer, source: Image | None) -> str:
     if not source.visible:
         return "This image is hidden."
     over = covering(viewer, source)
-    return f"You do not see this image: '{over[0].name}' lies over it." if over else ""
+    if not over:
+        return ""
+    whole = next((x for x in over if _covered_part(source, x) > _MOST), None)
+    if whole is None:
+        return f"You do not see all of this image: '{over[0].name}' lies over a part of it."
+    return f"You do not see this image: '{whole.name}' lies over it."
 
 
 def bring_into_view(viewer: Viewer, source: Image, cells_of: Callable[[Image], list[Layer]]) -> None:
