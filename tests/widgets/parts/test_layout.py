@@ -78,20 +78,23 @@ def test_channels_are_counted_where_their_names_have_no_room(make_napari_viewer,
     qtbot.waitUntil(lambda: channels.text() == "all 3 channels")
 
 
-def test_the_data_to_compare_on_are_named_in_full(make_napari_viewer, qtbot, tmp_path):
-    folder = tmp_path / "a project with a rather long name"
+@pytest.mark.parametrize("name", ["Models", "Fine-tune"])
+def test_the_data_of_a_project_are_named_in_full(make_napari_viewer, qtbot, tmp_path, name):
+    folder = tmp_path / "CenterMask tutorial"
     folder.mkdir()
     tifffile.imwrite(folder / "field.tif", np.zeros((64, 64), np.uint8))
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.resize(1366, 768)
     session = project_session_of(viewer)
     session.open(folder)
-    frame, dock = viewer.window.add_plugin_dock_widget("napari-centermask", "Models")
-    data = dock.comparing.data
+    frame, dock = viewer.window.add_plugin_dock_widget("napari-centermask", name)
+    data = dock.comparing.data if name == "Models" else dock.start.data
     qtbot.waitUntil(data.isVisible)
     style, option = data.style(), QStyleOptionComboBox()
     data.initStyleOption(option)
-    field = style.subControlRect(QStyle.CC_ComboBox, option, QStyle.SC_ComboBoxEditField, data)
+    field = style.subControlRect(
+        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, data
+    )
     assert frame.width() <= WIDTH
     assert data.fontMetrics().horizontalAdvance(data.currentText()) <= field.width()
     assert data.itemData(0, Qt.ItemDataRole.ToolTipRole) == str(folder)

@@ -51,6 +51,7 @@ class LinkedTable(QTableView):
         self, cells: QAbstractTableModel, *, sorted_by: int = 0, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder
     ) -> None:
         super().__init__()
+        cells.setParent(self)  # or Python deletes it at its end before the dock hears that the project is closed
         self.setModel(cells)
         self._rows = cast(CellRows, cells)
         self._own = False
@@ -168,6 +169,7 @@ class ClickedTable(QTableView):
 
     def __init__(self, rows: TitledRows, missing: str | Callable[[], str]) -> None:
         super().__init__()
+        rows.setParent(self)  # as in `LinkedTable`
         self.setModel(rows)
         EmptyNote(self, missing)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from qtpy.QtCore import QSignalBlocker
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QFileDialog, QWidget
 
@@ -89,6 +89,7 @@ class StartPart(QWidget):
             self.box.data.clear()
             for source in offered:
                 self.box.data.addItem(source.title, source)
+                self.box.data.setItemData(self.box.data.count() - 1, str(source.folder), Qt.ItemDataRole.ToolTipRole)
             self.box.data.setCurrentIndex(offered.index(chosen) if chosen in offered else 0)
         self._on_source_picked()
 

@@ -36,7 +36,7 @@ class StartBox(QWidget):
         self.data = QComboBox()
         self.data.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.data.setMinimumContentsLength(6)
-        self.folder = QPushButton("Folder…")
+        self.folder = QPushButton("Other folder…")
         self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.models = ModelCombo(trainable=True)
         self.models.setToolTip("The model to train further: the one in use, unless you choose another.")
@@ -45,10 +45,11 @@ class StartBox(QWidget):
         self.start = QPushButton("Fine-tune")
         self.start.setObjectName("primary")
         form = titled_form(self, "Fine-tune", help="training#in-napari")
-        form.addRow(label("Train on"), row(self.data, self.folder))
+        form.addRow(label("Train on"), self.data)
         form.addRow(label("Start from"), self.models)
         form.addRow(self.about)
-        form.addRow(row(self.tiles, self.start, stretch=1))
+        form.addRow(even(self.folder, self.tiles))
+        form.addRow(self.start)
 
 
 class RunsBox(QWidget):
