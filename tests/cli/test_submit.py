@@ -52,3 +52,19 @@ def test_more_processes_than_tiles_are_refused(command, capsys):
 def test_a_folder_without_a_job_says_so(capsys, tmp_path):
     assert cli.run(["remote", "status", str(tmp_path)]) == 2
     assert "has no job on Azure" in capsys.readouterr().err
+
+
+def test_the_plan_of_a_sweep_shows_the_node_hours_of_all_trials(command, capsys, tmp_path):
+    plan = {
+        "run": str(tmp_path / "run.json"),
+        "out": str(tmp_path / "sweep"),
+        "trials": 10,
+        "search": {"clip": [1, 10]},
+    }
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    command[1] = str(tmp_path / "plan.json")
+    assert cli.run([*command, "--concurrent", "5", "--dry-run"]) == 0
+    shown = capsys.readouterr().err
+    assert "10 trials, 5 at a time, over clip, judged by AP" in shown
+    assert "At most 10 trials x 2.5 = 25 node-hours" in shown
+    assert not (tmp_path / "sweep").exists()

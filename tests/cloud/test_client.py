@@ -196,3 +196,33 @@ def test_a_model_is_registered_with_what_it_came_from(results, jobs, service):
     (sent,) = [properties for properties in models if properties["modelUri"] != "m"]
     assert record.job in sent["modelUri"]
     assert sent["properties"]["steps"] == "100"
+
+
+def test_a_sweep_is_submitted_followed_and_its_best_trial_downloaded(run, workspace, jobs, service, shared_model):
+    from napari_centermask.cloud.client import follow
+    from napari_centermask.jobs.sweep.plan import SweepPlan
+
+    search = {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}}
+    sweep = SweepPlan(run="run.json", out=run.out.with_name("sweep"), search=search, trials=6)
+    plan = make_plan(run, workspace, "cpus", sweep=sweep, concurrent=3)
+    assert plan.node_hours == 6 * 2.5
+    assert any("6 trials x 2.5 = 15 node-hours" in line for line in plan.lines)
+    record = submit(plan, jobs, print)
+    (job,) = [body["properties"] for path, body in service.resources.items() if path.startswith("/jobs/")]
+    assert (job["jobType"], job["limits"]["maxTotalTrials"]) == ("Sweep", 6)
+    assert job["objective"] == {"goal": "maximize", "primaryMetric": "val_AP"}
+    assert jobs.best_trial(record.job) == ""
+    trial = f"{record.job}_3"
+    service.resources[f"/jobs/{record.job}"]["properties"]["properties"] = {"best_child_run_id": trial}
+    child = {"jobType": "Command", "command": "train", "environmentId": "e", "status": "Completed", "properties": {}}
+    service.resources[f"/jobs/{trial}"] = {"properties": child}
+    _report(service, 3)
+    service.status = "Completed"
+    notice, _start, *steps = follow(jobs, record, every_s=0)
+    assert notice.message == f"The best trial is {trial}."
+    assert [step.step for step in steps] == [20, 40]
+    service.blobs[f"ExperimentRun/dcid.{trial}/outputs/sweep/best.safetensors"] = shared_model
+    assert jobs.download(record, sweep.out).read_bytes() == shared_model
+    jobs.register(record, "mine", {})
+    (sent,) = [body["properties"] for path, body in service.resources.items() if path.startswith("/models/mine/")]
+    assert trial in sent["modelUri"]

@@ -50,7 +50,9 @@ def status(folder: Path, /, *, json: Flag = False) -> int:
     """
     jobs, record = _open(folder)
     state, why = jobs.status(record.job), jobs.details(record.job)[0]
-    values = {"job": record.job, "status": state, **({"error": why} if why else {}), **jobs.use(record.job)}
+    best = jobs.best_trial(record.job) if record.trials else ""
+    values = {"job": record.job, "status": state, **({"error": why} if why else {}), **jobs.use(best or record.job)}
+    values |= {"best trial": best} if best else {}
     return _shown(values, json=json)
 
 

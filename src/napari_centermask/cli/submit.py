@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from napari_centermask.cloud.plan import submit as submit_plan
 from napari_centermask.cloud.workspace import read_workspace
 from napari_centermask.core.errors import UserError
 from napari_centermask.jobs.command import check_new_run
-from napari_centermask.jobs.sweep.plan import read_run
+from napari_centermask.jobs.sweep.plan import read_plan, read_run
 
 
 def submit(
@@ -27,6 +28,7 @@ def submit(
     processes: int | None = None,
     scale_batch: Flag = False,
     hours: float | None = None,
+    concurrent: int = 2,
     yes: Flag = False,
     dry_run: Flag = False,
     json: Flag = False,
@@ -41,10 +43,12 @@ def submit(
 
       napari-centermask submit run.json --compute big --nodes 2 --processes 4 --scale-batch --yes
 
+      napari-centermask submit plan.json --compute gpu-cluster --concurrent 4
+
     Parameters
     ----------
     run
-        JSON file with the settings of the run, as for `train`.
+        JSON file with the settings of the run, as for `train`, or with the plan of a sweep, as for `sweep`.
     workspace
         The file config.json of the workspace, from its page in the portal.
     compute
@@ -61,7 +65,10 @@ def submit(
         Use the tiles per step of the run file in each process, with a learning rate that grows in proportion and fewer steps.
         Otherwise the processes share them.
     hours
-        Time after which Azure ends the job; by default twice the time limit of the run and half an hour, or 24.
+        Time after which Azure ends the job, or each trial of a sweep; by default twice the time limit of the run and half an
+        hour, or 24.
+    concurrent
+        Trials of a sweep at a time.
     yes
         Submit without asking.
     dry_run
@@ -69,8 +76,9 @@ def submit(
     json
         Print the job, or with --dry-run the plan, as JSON.
     """
+    sweep, settings = read_plan(run) if _is_sweep(run) else (None, read_run(run))
     plan = make_plan(
-        read_run(run),
+        settings,
         read_workspace(workspace),
         compute,
         create=create_compute,
@@ -79,6 +87,8 @@ def submit(
         processes=processes,
         scale=scale_batch,
         hours=hours,
+        sweep=sweep,
+        concurrent=concurrent,
     )
     _show(plan, json=json and dry_run)
     if dry_run:
@@ -96,6 +106,15 @@ def submit(
     return 0
 
 
+def _is_sweep(path: Path) -> bool:
+    """Whether a file is the plan of a sweep; a file that cannot be read is not, and is reported as a run file."""
+    try:
+        values = json_module.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "search" in values
+
+
 def _show(plan: Plan, *, json: bool) -> None:
     if not json:
         for line in plan.lines:
@@ -109,7 +128,8 @@ def _show(plan: Plan, *, json: bool) -> None:
             "nodes": plan.limit.nodes,
             "processes": plan.processes,
             "hours": plan.limit.hours,
-            "node_hours": plan.limit.node_hours,
+            "node_hours": plan.node_hours,
+            "trials": plan.sweep.trials if plan.sweep else None,
             "data_mb": round(plan.data_mb, 1),
             "settings": plan.settings.model_dump(mode="json"),
         }

@@ -16,13 +16,13 @@ from napari_centermask.cloud.record import JobRecord
 from napari_centermask.cloud.staging import OUTPUTS, files_of
 from napari_centermask.cloud.workspace import Workspace
 from napari_centermask.core.errors import BadModel
-from napari_centermask.events import Event, parse
+from napari_centermask.events import Event, NoticeEvent, parse
 from napari_centermask.models.store.zoo import read_weights
 from napari_centermask.training.run.mlflow_metrics import Point, events_of, rest_address
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import AmlCompute, Command, Data
+    from azure.ai.ml.entities import AmlCompute, Command, Data, Sweep
     from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
 
@@ -30,6 +30,7 @@ ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
 """States in which a job stays."""
 SCOPE = "https://management.azure.com/.default"
 MODEL = "best.safetensors"
+BEST_TRIAL = "best_child_run_id"  # a property of sweep jobs
 POINTS = 1000  # of a metric in one answer; MLflow allows more, and a longer history comes in pages
 
 
@@ -114,7 +115,7 @@ class AzureJobs:
             self._ml.data.create_or_update(data)
             return True
 
-    def submit(self, job: Command) -> str:
+    def submit(self, job: Command | Sweep) -> str:
         """Submit a job; its page in the portal."""
         with explained("submitting the job"):
             return str(self._ml.jobs.create_or_update(job).studio_url or "")
@@ -126,6 +127,11 @@ class AzureJobs:
         return str(
             getattr(status, "value", status)
         )  # an enumeration, or text where a newer service has a state that it lacks
+
+    def best_trial(self, sweep: str) -> str:
+        """The name of the best trial of a sweep so far, a job of its own; "" if none has been judged."""
+        with explained(f"looking for the sweep {sweep}"):
+            return str((self._ml.jobs.get(sweep).properties or {}).get(BEST_TRIAL, ""))
 
     def cancel(self, job: str) -> None:
         """Ask for the end of a job."""
@@ -230,7 +236,8 @@ class AzureJobs:
         """Register the job's model in the workspace; the version that it gets."""
         from azure.ai.ml.entities import Model
 
-        path = f"azureml://jobs/{record.job}/outputs/artifacts/paths/{OUTPUTS}/{record.out}/{MODEL}"
+        job = self.best_trial(record.job) if record.trials else record.job
+        path = f"azureml://jobs/{job}/outputs/artifacts/paths/{OUTPUTS}/{record.out}/{MODEL}"
         with explained(f"registering the model {name}"):
             model = Model(name=name, path=path, type="custom_model", properties=properties)
             return str(self._ml.models.create_or_update(model).version)
@@ -245,8 +252,16 @@ def _keep_events(logs: Path, target: Path) -> None:
             return
 
 
+def _reported(jobs: AzureJobs, record: JobRecord, *, is_over: bool) -> list[Event]:
+    if not record.trials:
+        return jobs.events(record.job)
+    best = jobs.best_trial(record.job)
+    known: list[Event] = [NoticeEvent(time=0, message=f"The best trial is {best}.")] if best else []
+    return [*known, *(jobs.events(best) if best and is_over else [])]
+
+
 def follow(jobs: AzureJobs, record: JobRecord, *, every_s: float = 10.0) -> Iterator[Event]:
-    """Yield the events of a job as they come, until it has ended.
+    """Yield the events of a job as they come, until it has ended; of a sweep, which trial is the best, and at the end its events.
 
     Raises
     ------
@@ -256,7 +271,7 @@ def follow(jobs: AzureJobs, record: JobRecord, *, every_s: float = 10.0) -> Iter
     seen: set[str] = set()
     while True:
         status = jobs.status(record.job)
-        for event in jobs.events(record.job):
+        for event in _reported(jobs, record, is_over=status in ENDED):
             key = json.dumps(event.model_dump(mode="json"), sort_keys=True)
             if key not in seen:
                 seen.add(key)

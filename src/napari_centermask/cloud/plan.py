@@ -18,9 +18,11 @@ from napari_centermask.cloud.pins import pinned
 from napari_centermask.cloud.record import RECORD, JobRecord, write_record
 from napari_centermask.cloud.sizes import Advice, Estimate, advise, estimate, size_named
 from napari_centermask.cloud.staging import data_parts, files_of, plain_name, stage
+from napari_centermask.cloud.sweep import check_sweep, sampling_of, sweep_of
 from napari_centermask.cloud.workspace import Workspace
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.jobs.command import FOLDERS, write_run
+from napari_centermask.jobs.sweep.plan import SweepPlan
 from napari_centermask.models.families import family_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
@@ -41,6 +43,10 @@ class Plan:
         On each machine.
     notes
         About the data, for a person.
+    sweep
+        What is searched, if the run is the start of a sweep; `limit` is that of one trial then.
+    concurrent
+        Trials at a time.
     """
 
     settings: TrainSettings
@@ -52,6 +58,13 @@ class Plan:
     advice: Advice
     data_mb: float
     notes: tuple[str, ...] = ()
+    sweep: SweepPlan | None = None
+    concurrent: int = 1
+
+    @property
+    def node_hours(self) -> float:
+        """At most, of all trials."""
+        return self.limit.node_hours * (1 if self.sweep is None else self.sweep.trials)
 
     @property
     def lines(self) -> list[str]:
@@ -64,8 +77,23 @@ class Plan:
             f"advice     {self.advice.size.summary}: {self.advice.reason}.",
             f"data       {self.data_mb:,.1f} MB to upload, unless they are there already",
             f"run        {run.steps:,} steps of {run.batch} tiles of {run.tile} pixels, learning rate {run.learning_rate:g}",
-            f"cost       {self.limit.summary}",
+            *([] if self.sweep is None else self._sweep_lines(self.sweep)),
+            f"cost       {self.limit.summary}"
+            if self.sweep is None
+            else f"cost       At most {self.sweep.trials} trials x "
+            f"{self.limit.node_hours:.3g} = {self.node_hours:.3g} node-hours, then the service ends the job",
             *(f"note       {note}" for note in self.notes),
+        ]
+
+    def _sweep_lines(self, sweep: SweepPlan) -> list[str]:
+        sampling = sampling_of(sweep)
+        if sampling == "random" and sweep.sampler == "tpe":
+            sampling += ", as Azure's Bayesian sampling knows neither early ends nor logarithmic ranges"
+        ends = "; trials below the median are ended early" if sweep.prune else ""
+        names = ", ".join(sweep.search)
+        return [
+            f"sweep      {sweep.trials} trials, {self.concurrent} at a time, over {names}, judged by {sweep.metric}",
+            f"values     {sampling}{ends}",
         ]
 
 
@@ -80,6 +108,8 @@ def make_plan(
     processes: int | None = None,
     scale: bool = False,
     hours: float | None = None,
+    sweep: SweepPlan | None = None,
+    concurrent: int = 1,
 ) -> Plan:
     """Check the run and its data, and say what it takes; nothing is sent.
 
@@ -91,6 +121,12 @@ def make_plan(
         On each machine; by default one for each GPU of a size that we know, else one.
     scale
         Use the batch of the settings in each process, see `scale_batch`.
+    hours
+        Limit of the job, or of each trial of a sweep, see `estimate`.
+    sweep
+        Search settings around those of the run; its folder becomes that of the job.
+    concurrent
+        Trials at a time, each on `nodes` machines.
 
     Raises
     ------
@@ -102,13 +138,18 @@ def make_plan(
     known = size_named(chosen)
     processes = processes or (max(1, known.gpus) if known else 1)
     limit = estimate(settings, nodes, hours)
+    if sweep is not None:
+        check_sweep(sweep, settings, processes=nodes * processes, is_scaled=scale)
+        if concurrent < 1:
+            raise BadSettings(f"At least 1 trial goes on at a time, got {concurrent}.")
+        settings = settings.model_copy(update={"out": sweep.out})
     if settings.unlabelled and nodes > 1:
         raise BadSettings(
             "Unlabelled images are segmented by the first machine, for itself alone. Use one node, or leave them out."
         )
     if scale:
         settings = scale_batch(settings, nodes * processes)
-    if settings.batch < nodes * processes:
+    if settings.batch < nodes * processes and not (sweep and "batch" in sweep.search):
         raise BadSettings(
             f"{nodes * processes} processes need as many tiles per step, the run has {settings.batch}. "
             "Add --scale-batch or use fewer."
@@ -117,7 +158,20 @@ def make_plan(
     folders = [folder for field in FOLDERS for folder in getattr(settings, field)]
     parts = [part for folder in folders for part in data_parts(folder)]
     total = sum(path.stat().st_size for part in parts for path in (files_of(part) if part.is_dir() else [part]))
-    return Plan(settings, workspace, compute, chosen if create else "", processes, limit, advice, total / 1e6, notes)
+    made = chosen if create else ""
+    return Plan(
+        settings,
+        workspace,
+        compute,
+        made,
+        processes,
+        limit,
+        advice,
+        total / 1e6,
+        notes,
+        sweep,
+        min(concurrent, sweep.trials if sweep else 1),
+    )
 
 
 def submit(plan: Plan, jobs: AzureJobs, say: Callable[[str], None]) -> JobRecord:
@@ -154,7 +208,7 @@ def _prepare_compute(plan: Plan, jobs: AzureJobs, say: Callable[[str], None]) ->
             f"make it of {plan.advice.size.name}."
         )
     say(f"Making the compute {plan.compute} of {plan.size}...")
-    jobs.create_compute(compute_of(plan.compute, plan.size, plan.limit.nodes))
+    jobs.create_compute(compute_of(plan.compute, plan.size, plan.limit.nodes * plan.concurrent))
 
 
 def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Callable[[str], None]) -> JobRecord:
@@ -179,6 +233,7 @@ def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Cal
         data={asset.name: str(asset.version) for asset in assets.values()},
         submitted=now.isoformat(timespec="seconds"),
         version=__version__,
+        trials=0 if plan.sweep is None else plan.sweep.trials,
     )
     with explained("describing the job"):
         job = job_of(
@@ -191,6 +246,8 @@ def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Cal
             limit=plan.limit,
             experiment=NAME,
         )
+        if plan.sweep is not None:
+            job = sweep_of(job, plan.sweep, plan.settings, concurrent=plan.concurrent, hours=plan.limit.hours)
     write_record(folder, record)
     try:
         page = jobs.submit(job)

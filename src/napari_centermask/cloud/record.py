@@ -26,6 +26,8 @@ class JobRecord(BaseModel):
         Name and version of each data asset.
     submitted
         Time, ISO 8601 in UTC.
+    trials
+        Of a sweep; 0 for a single run.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -40,6 +42,7 @@ class JobRecord(BaseModel):
     data: dict[str, str] = {}
     submitted: str = ""
     version: str = ""
+    trials: int = 0
 
 
 def write_record(folder: Path, record: JobRecord) -> None:
