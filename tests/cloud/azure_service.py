@@ -17,6 +17,7 @@ from urllib3 import HTTPResponse
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 NAMES = {"subscription_id": SUBSCRIPTION, "resource_group": "cells", "workspace_name": "lab"}
 SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/cells/providers/Microsoft.MachineLearningServices/workspaces/lab"
+SCORING = "cells.eastus.inference.ml.azure.com"
 HOST, BLOBS, CONTAINER = "eastus.api.azureml.ms", "labstore.blob.core.windows.net", "azureml"
 
 
@@ -44,6 +45,8 @@ class Service:
         self.status = "Running"
         self.error = ""
         self.is_offline = False
+        self.answers: list[tuple[int, dict]] = []  # of deployments, in turn; the last one again and again
+        self.scored: list[tuple[str, dict]] = []  # deployment and request
         cluster = {"computeType": "AmlCompute", "provisioningState": "Succeeded"}
         cluster["properties"] = {"vmSize": "STANDARD_F16S_V2", "scaleSettings": {"maxNodeCount": 2, "minNodeCount": 0}}
         store = {"datastoreType": "AzureBlob", "accountName": "labstore", "containerName": CONTAINER, "isDefault": True}
@@ -77,12 +80,21 @@ class Service:
             return self._blob(request, url)
         if url.netloc == HOST:
             return self._host(request, url)
+        if url.netloc == SCORING:
+            return self._score(request)
         return self._resource(request, path, parse_qs(url.query))
 
     def _resource(self, request, path: str, query: dict) -> requests.Response:
         if request.method == "PUT":
             body = json.loads(request.body)
             body["properties"].setdefault("provisioningState", "Succeeded")
+            if path.startswith("/onlineEndpoints/"):
+                own = (
+                    {"scaleSettings": {"scaleType": "Default"}}
+                    if "/deployments/" in path
+                    else {"scoringUri": f"https://{SCORING}/score"}
+                )
+                body["properties"] |= own
             if path.startswith("/models/"):
                 body["properties"] |= {"flavors": body["properties"].get("flavors") or {}}
             self.resources[path] = body
@@ -92,12 +104,17 @@ class Service:
             return answer(request, 200, {"blobReferenceForConsumption": there, "pendingUploadId": "1"})
         if path.endswith("/listSecrets"):
             return answer(request, 200, {"secretsType": "Sas", "sasToken": "sig=s"})
+        if path.endswith("/listKeys"):
+            return answer(request, 200, {"primaryKey": "key", "secondaryKey": "key2"})
+        if request.method == "DELETE":
+            gone = [p for p in self.resources if p == path or p.startswith(f"{path}/")]
+            return answer(request, 200 if [self.resources.pop(p) for p in gone] else 204, {})
         if path.endswith("/cancel"):
             self.status = "Canceled"
             return answer(request, 200, {})
         if path in self.resources:
             return answer(request, 201 if request.method == "PUT" else 200, self._shown(path))
-        if re.fullmatch(r"/\w+|/\w+/[^/]+/versions", path):
+        if re.fullmatch(r"/\w+|/\w+/[^/]+/(versions|deployments)", path):
             found = [p for p in self.resources if re.fullmatch(f"{re.escape(path)}/[^/]+", p)]
             if "isDefault" in query:
                 found = ["/datastores/workspaceblobstore"]
@@ -112,6 +129,11 @@ class Service:
             shown["properties"] = shown["properties"] | {"status": self.status, "services": portal}
         return shown
 
+    def _score(self, request) -> requests.Response:
+        status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.scored.append((request.headers.get("azureml-model-deployment", ""), json.loads(request.body)))
+        return answer(request, status, body)
+
     def _host(self, request, url) -> requests.Response:
         if url.path.startswith("/discovery"):
             return answer(request, 200, {"api": f"https://{HOST}", "history": f"https://{HOST}"})
@@ -125,6 +147,12 @@ class Service:
             page = points[start : start + 2]
             more = {"next_page_token": str(start + 2)} if start + 2 < len(points) else {}
             return answer(request, 200, {"metrics": page} | more)
+        if url.path.endswith("/children"):
+            own = f"/jobs/{url.path.split('/')[-2]}-"
+            steps = [path.rsplit("/", 1)[-1] for path in self.resources if path.startswith(own)]
+            names = {step: self.resources[f"/jobs/{step}"]["properties"]["displayName"] for step in steps}
+            found = [{"runId": step, "displayName": name, "runType": "azureml.StepRun"} for step, name in names.items()]
+            return answer(request, 200, {"value": found})
         if url.path.endswith("/rundata"):
             return answer(request, 200, {"runMetadata": {"runId": "j", "status": self.status, "outputs": {}}})
         if url.path.endswith("/details"):

@@ -226,3 +226,37 @@ def test_a_sweep_is_submitted_followed_and_its_best_trial_downloaded(run, worksp
     jobs.register(record, "mine", {})
     (sent,) = [body["properties"] for path, body in service.resources.items() if path.startswith("/models/mine/")]
     assert trial in sent["modelUri"]
+
+
+def test_a_pipeline_is_submitted_and_its_training_followed(run, workspace, jobs, service):
+    from napari_centermask.cloud.client import follow
+    from napari_centermask.cloud.pipeline import Release
+
+    plan = make_plan(run.model_copy(update={"start": "nuclei"}), workspace, "cpus", release=Release("mine", "cells"))
+    assert plan.settings.compare
+    assert plan.node_hours == 4.5
+    assert any(
+        "registered as mine if the gate recommends it; then deployed to cells: 24 node-hours" in x for x in plan.lines
+    )
+    record = submit(plan, jobs, print)
+    (sent,) = [body["properties"] for path, body in service.resources.items() if path == f"/jobs/{record.job}"]
+    assert (sent["jobType"], sent["jobs"].keys()) == ("Pipeline", {"trained", "judged", "release"})
+    assert sent["jobs"]["release"]["identity"]["identity_type"] == "UserIdentity"
+    assert {name.rsplit("/", 1)[-1] for name in service.blobs} >= {"endpoint.txt", "run.json"}
+    _report(service, 3)
+    service.status = "Completed"
+    assert list(follow(jobs, record, every_s=0)) == []
+    step = {"jobType": "Command", "command": "train", "environmentId": "e", "displayName": "trained", "properties": {}}
+    service.resources[f"/jobs/{record.job}-1"] = {"properties": step}
+    events = list(follow(jobs, record, every_s=0))
+    assert [event.step for event in events[1:]] == [20, 40]
+    with pytest.raises(CloudError, match="is a pipeline.*models of the workspace"):
+        jobs.download(record, run.out)
+
+
+def test_a_pipeline_needs_a_start_model_for_its_gate(run, workspace):
+    from napari_centermask.cloud.pipeline import Release
+    from napari_centermask.core.errors import BadSettings
+
+    with pytest.raises(BadSettings, match="The gate compares the new model with its start model"):
+        make_plan(run, workspace, "cpus", release=Release("mine"))

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from napari_centermask.cloud.entities import compute_of, data_assets, environment_of, job_of
+from napari_centermask.cloud.pipeline import Release, pipeline_of
 from napari_centermask.cloud.sizes import Estimate
 from napari_centermask.cloud.staging import stage
 from napari_centermask.cloud.sweep import check_sweep, sampling_of, sweep_of
@@ -135,3 +136,25 @@ def test_bayesian_sampling_is_used_where_azure_allows_it():
     assert sampling_of(SweepPlan(**plain)) == "random"
     assert sampling_of(SweepPlan(**plain, prune=False)) == "bayesian"
     assert sampling_of(SweepPlan(**plain, prune=False, sampler="random")) == "random"
+
+
+def test_a_pipeline_passes_the_schemas_and_each_step_gets_what_it_reads(run, tmp_path):
+    from azure.ai.ml import load_job
+
+    staged = stage(run, tmp_path / "staged")
+    assets = data_assets(staged, {"data_0": "fields"})
+    environment = environment_of(["torch==2.9.1"], "3.11", tmp_path)
+    names = {"name": "mine-1", "compute": "gpus", "processes": 2, "release": Release("mine", "cells", instances=2)}
+    job = pipeline_of(staged, assets, environment, limit=Estimate(2, 3.0, None), **names)
+    assert job._validate().passed
+    job.dump(tmp_path / "pipeline.yml")
+    back = load_job(tmp_path / "pipeline.yml")
+    assert back._validate().passed
+    steps = {name: step.component for name, step in back.jobs.items()}
+    assert steps.keys() == {"trained", "judged", "release"}
+    for component in steps.values():
+        assert set(re.findall(r"inputs\.(\w+)", component.command)) <= component.inputs.keys()
+        assert set(re.findall(r"outputs\.(\w+)", component.command)) == component.outputs.keys()
+    assert "--register mine" in steps["release"].command
+    assert "--endpoint cells --size Standard_DS3_v2 --instances 2" in steps["release"].command
+    assert back.jobs["trained"].resources.instance_count == 2

@@ -47,6 +47,7 @@ _COMMANDS = (
     "benchmark",
     "submit",
     "remote",
+    "endpoint",
     "models",
     "demo",
     "doctor",

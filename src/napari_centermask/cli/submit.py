@@ -8,10 +8,11 @@ from pathlib import Path
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
+from napari_centermask.cloud.pipeline import Release
 from napari_centermask.cloud.plan import Plan, make_plan
 from napari_centermask.cloud.plan import submit as submit_plan
 from napari_centermask.cloud.workspace import read_workspace
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import BadSettings, UserError
 from napari_centermask.jobs.command import check_new_run
 from napari_centermask.jobs.sweep.plan import read_plan, read_run
 
@@ -29,6 +30,8 @@ def submit(
     scale_batch: Flag = False,
     hours: float | None = None,
     concurrent: int = 2,
+    register: str | None = None,
+    endpoint: str | None = None,
     yes: Flag = False,
     dry_run: Flag = False,
     json: Flag = False,
@@ -44,6 +47,8 @@ def submit(
       napari-centermask submit run.json --compute big --nodes 2 --processes 4 --scale-batch --yes
 
       napari-centermask submit plan.json --compute gpu-cluster --concurrent 4
+
+      napari-centermask submit run.json --compute gpu-cluster --register mine --endpoint cells
 
     Parameters
     ----------
@@ -69,6 +74,10 @@ def submit(
         hour, or 24.
     concurrent
         Trials of a sweep at a time.
+    register
+        Train, evaluate, and register the model under this name if the gate recommends it, as a pipeline.
+    endpoint
+        Deploy it to this endpoint then; see `endpoint`.
     yes
         Submit without asking.
     dry_run
@@ -77,6 +86,9 @@ def submit(
         Print the job, or with --dry-run the plan, as JSON.
     """
     sweep, settings = read_plan(run) if _is_sweep(run) else (None, read_run(run))
+    if endpoint and not register:
+        raise BadSettings("--endpoint deploys a registered model. Add --register NAME.")
+    release = Release(register, endpoint or "") if register else None
     plan = make_plan(
         settings,
         read_workspace(workspace),
@@ -89,12 +101,13 @@ def submit(
         hours=hours,
         sweep=sweep,
         concurrent=concurrent,
+        release=release,
     )
     _show(plan, json=json and dry_run)
     if dry_run:
         return 0
     check_new_run(plan.settings.out)
-    if not yes and not _confirmed():
+    if not yes and not confirmed("Submit this?"):
         raise UserError("Nothing was submitted. Confirm with y, or add --yes.")
     from napari_centermask.cloud.client import AzureJobs
 
@@ -136,9 +149,9 @@ def _show(plan: Plan, *, json: bool) -> None:
     )
 
 
-def _confirmed() -> bool:
+def confirmed(question: str) -> bool:
     """Whether a person at a terminal says yes."""
     if not sys.stdin.isatty():
         return False
-    print("Submit this? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from napari_centermask.training.run.mlflow_metrics import Point, events_of, rest
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import AmlCompute, Command, Data, Sweep
+    from azure.ai.ml.entities import AmlCompute, Command, Data, PipelineJob, Sweep
     from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
 
@@ -30,8 +31,19 @@ ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
 """States in which a job stays."""
 SCOPE = "https://management.azure.com/.default"
 MODEL = "best.safetensors"
+TRAINING = "trained"  # the step of a pipeline
 BEST_TRIAL = "best_child_run_id"  # a property of sweep jobs
 POINTS = 1000  # of a metric in one answer; MLflow allows more, and a longer history comes in pages
+
+
+def _own_credential() -> TokenCredential:
+    if "OBO_ENDPOINT" in os.environ:
+        from azure.ai.ml.identity import AzureMLOnBehalfOfCredential
+
+        return AzureMLOnBehalfOfCredential()
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
 
 
 class AzureJobs:
@@ -43,18 +55,17 @@ class AzureJobs:
     ----------
     credential
         By default the first that works of: environment variables, the managed identity of a machine, `az login`, and others
-        (`DefaultAzureCredential`).
+        (`DefaultAzureCredential`); in a job that acts in the name of who submitted it, theirs.
     """
 
     def __init__(self, workspace: Workspace, credential: TokenCredential | None = None) -> None:
         self.workspace = workspace
         with explained("looking for a credential"):
-            from azure.identity import DefaultAzureCredential
-
-            self.credential = credential or DefaultAzureCredential()
+            self.credential = credential or _own_credential()
 
     @cached_property
-    def _ml(self) -> MLClient:
+    def ml(self) -> MLClient:
+        """The SDK's client."""
         from azure.ai.ml import MLClient
 
         names = self.workspace
@@ -78,7 +89,7 @@ class AzureJobs:
     def _tracking(self) -> str:
         """The workspace's MLflow server; also checks that there is such a workspace."""
         with explained(WORKSPACE):
-            return str(self._ml.workspaces.get(self.workspace.workspace_name).mlflow_tracking_uri)
+            return str(self.ml.workspaces.get(self.workspace.workspace_name).mlflow_tracking_uri)
 
     def check(self) -> None:
         """Check credential, network and workspace."""
@@ -90,19 +101,19 @@ class AzureJobs:
 
         with explained(f"looking for the compute {name}"):
             try:
-                return getattr(self._ml.compute.get(name), "size", None) or ""
+                return getattr(self.ml.compute.get(name), "size", None) or ""
             except ResourceNotFoundError:
                 return None
 
     def computes(self) -> list[str]:
         """Names of the workspace's computes."""
         with explained("listing the computes"):
-            return sorted(str(compute.name) for compute in self._ml.compute.list())
+            return sorted(str(compute.name) for compute in self.ml.compute.list())
 
     def create_compute(self, compute: AmlCompute) -> None:
         """Make a cluster, and wait until it is there; its machines start with the first job."""
         with explained(f"making the compute {compute.name}"):
-            self._ml.compute.begin_create_or_update(compute).result()
+            self.ml.compute.begin_create_or_update(compute).result()
 
     def upload(self, data: Data) -> bool:
         """Make a data asset unless the same content is there already; whether it was uploaded."""
@@ -110,20 +121,20 @@ class AzureJobs:
 
         with explained(f"uploading {data.name}"):
             with suppress(ResourceNotFoundError):
-                self._ml.data.get(data.name, version=data.version)
+                self.ml.data.get(data.name, version=data.version)
                 return False
-            self._ml.data.create_or_update(data)
+            self.ml.data.create_or_update(data)
             return True
 
-    def submit(self, job: Command | Sweep) -> str:
+    def submit(self, job: Command | Sweep | PipelineJob) -> str:
         """Submit a job; its page in the portal."""
         with explained("submitting the job"):
-            return str(self._ml.jobs.create_or_update(job).studio_url or "")
+            return str(self.ml.jobs.create_or_update(job).studio_url or "")
 
     def status(self, job: str) -> str:
         """The state of a job in Azure's words, such as Queued, Running, Completed, Failed and Canceled."""
         with explained(f"looking for the job {job}"):
-            status = self._ml.jobs.get(job).status
+            status = self.ml.jobs.get(job).status
         return str(
             getattr(status, "value", status)
         )  # an enumeration, or text where a newer service has a state that it lacks
@@ -131,12 +142,18 @@ class AzureJobs:
     def best_trial(self, sweep: str) -> str:
         """The name of the best trial of a sweep so far, a job of its own; "" if none has been judged."""
         with explained(f"looking for the sweep {sweep}"):
-            return str((self._ml.jobs.get(sweep).properties or {}).get(BEST_TRIAL, ""))
+            return str((self.ml.jobs.get(sweep).properties or {}).get(BEST_TRIAL, ""))
+
+    def step(self, pipeline: str, name: str) -> str:
+        """The job of a pipeline's step; "" before it begins."""
+        with explained(f"looking for the steps of {pipeline}"):
+            steps = list(self.ml.jobs.list(parent_job_name=pipeline))
+        return next((str(step.name) for step in steps if step.display_name == name), "")
 
     def cancel(self, job: str) -> None:
         """Ask for the end of a job."""
         with explained(f"cancelling the job {job}"):
-            self._ml.jobs.begin_cancel(job)
+            self.ml.jobs.begin_cancel(job)
 
     def events(self, job: str) -> list[Event]:
         """What the job has reported so far, from its metrics."""
@@ -208,11 +225,16 @@ class AzureJobs:
         CloudError
             If the job has no model, or its file is incomplete; files that were here before are unchanged then.
         """
+        if record.is_pipeline:
+            raise CloudError(
+                f"{record.job} is a pipeline. Its model is among the models of the workspace if the gate recommended it, and in "
+                "any case in the output `run` of the pipeline in the portal."
+            )
         part = Path(folder) / ".download"
         shutil.rmtree(part, ignore_errors=True)
         try:
             with explained(f"downloading the results of {record.job}"):
-                self._ml.jobs.download(record.job, download_path=part)
+                self.ml.jobs.download(record.job, download_path=part)
             source = part / "artifacts" / OUTPUTS / record.out
             try:
                 read_weights(source / MODEL)
@@ -234,13 +256,17 @@ class AzureJobs:
 
     def register(self, record: JobRecord, name: str, properties: dict[str, str]) -> str:
         """Register the job's model in the workspace; the version that it gets."""
-        from azure.ai.ml.entities import Model
-
         job = self.best_trial(record.job) if record.trials else record.job
         path = f"azureml://jobs/{job}/outputs/artifacts/paths/{OUTPUTS}/{record.out}/{MODEL}"
+        return self.register_path(path, name, properties)
+
+    def register_path(self, path: str, name: str, properties: dict[str, str]) -> str:
+        """Register a file or folder, here or in the workspace, as a model; the version that it gets."""
         with explained(f"registering the model {name}"):
+            from azure.ai.ml.entities import Model
+
             model = Model(name=name, path=path, type="custom_model", properties=properties)
-            return str(self._ml.models.create_or_update(model).version)
+            return str(self.ml.models.create_or_update(model).version)
 
 
 def _keep_events(logs: Path, target: Path) -> None:
@@ -253,6 +279,9 @@ def _keep_events(logs: Path, target: Path) -> None:
 
 
 def _reported(jobs: AzureJobs, record: JobRecord, *, is_over: bool) -> list[Event]:
+    if record.is_pipeline:
+        training = jobs.step(record.job, TRAINING)
+        return jobs.events(training) if training else []
     if not record.trials:
         return jobs.events(record.job)
     best = jobs.best_trial(record.job)

@@ -23,7 +23,7 @@ IDLE_S = 300
 HASH_LENGTH = 16  # hex digits of a content hash that become a version: 64 bits, enough for the data sets of a workspace
 
 
-def environment_of(requirements: Sequence[str], python: str, folder: Path) -> Environment:
+def environment_of(requirements: Sequence[str], python: str, folder: Path, *, name: str = NAME) -> Environment:
     """The environment, versioned by its content, so that the same one is built once.
 
     Parameters
@@ -38,7 +38,7 @@ def environment_of(requirements: Sequence[str], python: str, folder: Path) -> En
     from azure.ai.ml.entities import Environment
 
     conda = {
-        "name": NAME,
+        "name": name,
         "channels": ["conda-forge"],
         "dependencies": [f"python={python}", "pip", {"pip": list(requirements)}],
     }
@@ -47,7 +47,7 @@ def environment_of(requirements: Sequence[str], python: str, folder: Path) -> En
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
     version = hashlib.sha256(f"{IMAGE}\n{text}".encode()).hexdigest()[:HASH_LENGTH]
-    return Environment(name=NAME, version=version, image=IMAGE, conda_file=str(path))
+    return Environment(name=name, version=version, image=IMAGE, conda_file=str(path))
 
 
 def data_assets(staged: Staged, names: Mapping[str, str]) -> dict[str, Data]:

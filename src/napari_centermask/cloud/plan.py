@@ -9,15 +9,18 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from napari_centermask import __version__
 from napari_centermask.cloud.client import AzureJobs
+from napari_centermask.cloud.endpoint_entities import SERVER
 from napari_centermask.cloud.entities import NAME, compute_of, data_assets, environment_of, job_of
 from napari_centermask.cloud.errors import CloudError, explained
 from napari_centermask.cloud.pins import pinned
+from napari_centermask.cloud.pipeline import STEP_H, Release, pipeline_of, with_gate, write_requirements
 from napari_centermask.cloud.record import RECORD, JobRecord, write_record
 from napari_centermask.cloud.sizes import Advice, Estimate, advise, estimate, size_named
-from napari_centermask.cloud.staging import data_parts, files_of, plain_name, stage
+from napari_centermask.cloud.staging import Staged, data_parts, files_of, plain_name, stage
 from napari_centermask.cloud.sweep import check_sweep, sampling_of, sweep_of
 from napari_centermask.cloud.workspace import Workspace
 from napari_centermask.core.errors import BadSettings
@@ -27,6 +30,9 @@ from napari_centermask.models.families import family_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.run.scaling import scale_batch
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Command, Data, Environment, PipelineJob, Sweep
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Plan:
         What is searched, if the run is the start of a sweep; `limit` is that of one trial then.
     concurrent
         Trials at a time.
+    release
+        What becomes of the model, if the run is the first step of a pipeline.
     """
 
     settings: TrainSettings
@@ -60,11 +68,13 @@ class Plan:
     notes: tuple[str, ...] = ()
     sweep: SweepPlan | None = None
     concurrent: int = 1
+    release: Release | None = None
 
     @property
     def node_hours(self) -> float:
-        """At most, of all trials."""
-        return self.limit.node_hours * (1 if self.sweep is None else self.sweep.trials)
+        """At most, of all trials, and of the steps after the training."""
+        more = 0 if self.release is None else 2 * STEP_H
+        return self.limit.node_hours * (1 if self.sweep is None else self.sweep.trials) + more
 
     @property
     def lines(self) -> list[str]:
@@ -82,6 +92,12 @@ class Plan:
             if self.sweep is None
             else f"cost       At most {self.sweep.trials} trials x "
             f"{self.limit.node_hours:.3g} = {self.node_hours:.3g} node-hours, then the service ends the job",
+            *(
+                []
+                if self.release is None
+                else [f"pipeline   {self.node_hours:.3g} node-hours at most, with evaluation and release"]
+            ),
+            *([] if self.release is None else self.release.lines),
             *(f"note       {note}" for note in self.notes),
         ]
 
@@ -110,6 +126,7 @@ def make_plan(
     hours: float | None = None,
     sweep: SweepPlan | None = None,
     concurrent: int = 1,
+    release: Release | None = None,
 ) -> Plan:
     """Check the run and its data, and say what it takes; nothing is sent.
 
@@ -127,12 +144,18 @@ def make_plan(
         Search settings around those of the run; its folder becomes that of the job.
     concurrent
         Trials at a time, each on `nodes` machines.
+    release
+        Evaluate the model and release it if the gate recommends it, as a pipeline.
 
     Raises
     ------
     BadSettings, BadAnnotations, BadImage
         If the run could not start, or cannot be spread over several machines.
     """
+    if release is not None:
+        if sweep is not None:
+            raise BadSettings("A sweep is not released: register its best model with `remote download --register`.")
+        settings = with_gate(settings)
     advice = advise(settings)
     chosen = size or (advice.size.name if create else "")
     known = size_named(chosen)
@@ -171,6 +194,7 @@ def make_plan(
         notes,
         sweep,
         min(concurrent, sweep.trials if sweep else 1),
+        release,
     )
 
 
@@ -215,6 +239,9 @@ def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Cal
     staged = stage(plan.settings, work)
     names = {f"{field}_{n}": path.name for field in FOLDERS for n, path in enumerate(getattr(plan.settings, field))}
     extras = ["train", *family_of(plan.settings.model).extras]
+    if plan.release is not None:
+        extras.append("azure")
+        write_requirements(staged, [*pinned(["onnx"]), SERVER])
     with explained("describing the job"):
         assets = data_assets(staged, names)
         environment = environment_of(pinned(extras), ".".join(platform.python_version_tuple()[:2]), work)
@@ -234,20 +261,10 @@ def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Cal
         submitted=now.isoformat(timespec="seconds"),
         version=__version__,
         trials=0 if plan.sweep is None else plan.sweep.trials,
+        is_pipeline=plan.release is not None,
     )
     with explained("describing the job"):
-        job = job_of(
-            staged,
-            assets,
-            environment,
-            name=record.job,
-            compute=plan.compute,
-            processes=plan.processes,
-            limit=plan.limit,
-            experiment=NAME,
-        )
-        if plan.sweep is not None:
-            job = sweep_of(job, plan.sweep, plan.settings, concurrent=plan.concurrent, hours=plan.limit.hours)
+        job = _job(plan, staged, assets, environment, record.job)
     write_record(folder, record)
     try:
         page = jobs.submit(job)
@@ -257,6 +274,28 @@ def _submit_from(work: Path, folder: Path, plan: Plan, jobs: AzureJobs, say: Cal
         raise
     say(f"Submitted {record.job}{f': {page}' if page else '.'}")
     return record
+
+
+def _job(
+    plan: Plan, staged: Staged, assets: dict[str, Data], environment: Environment, name: str
+) -> Command | Sweep | PipelineJob:
+    """The job of a plan: a run, a sweep or a pipeline."""
+    where: _Where = {"name": name, "compute": plan.compute, "processes": plan.processes, "limit": plan.limit}
+    if plan.release is not None:
+        return pipeline_of(staged, assets, environment, release=plan.release, **where)
+    job = job_of(staged, assets, environment, experiment=NAME, **where)
+    if plan.sweep is None:
+        return job
+    return sweep_of(job, plan.sweep, plan.settings, concurrent=plan.concurrent, hours=plan.limit.hours)
+
+
+class _Where(TypedDict):
+    """What all kinds of jobs ask for."""
+
+    name: str
+    compute: str
+    processes: int
+    limit: Estimate
 
 
 def _is_unknown(jobs: AzureJobs, job: str) -> bool:

@@ -28,6 +28,8 @@ class JobRecord(BaseModel):
         Time, ISO 8601 in UTC.
     trials
         Of a sweep; 0 for a single run.
+    is_pipeline
+        Whether the run is the first step of a pipeline.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -43,6 +45,7 @@ class JobRecord(BaseModel):
     submitted: str = ""
     version: str = ""
     trials: int = 0
+    is_pipeline: bool = False
 
 
 def write_record(folder: Path, record: JobRecord) -> None:

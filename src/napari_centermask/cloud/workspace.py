@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,3 +46,12 @@ def read_workspace(path: Path) -> Workspace:
         raise CloudError(f"{path} does not name a workspace: {names} is missing or empty. {remedy}") from None
     except (OSError, ValueError) as error:
         raise CloudError(f"{path} cannot be read as JSON ({error}). {remedy}") from None
+
+
+def workspace_of_job(variables: Mapping[str, str]) -> Workspace | None:
+    """The workspace in which this process is a job, from the variables that Azure Machine Learning sets; None elsewhere."""
+    names = ("AZUREML_ARM_SUBSCRIPTION", "AZUREML_ARM_RESOURCEGROUP", "AZUREML_ARM_WORKSPACE_NAME")
+    if not all(variables.get(name) for name in names):
+        return None
+    subscription, group, name = (variables[key] for key in names)
+    return Workspace(subscription_id=subscription, resource_group=group, workspace_name=name)

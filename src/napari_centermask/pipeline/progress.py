@@ -31,7 +31,7 @@ class Progress:
         return self.done / self.total if self.total else 0.0
 
 
-def run_through(steps: Generator[Progress, None, T]) -> T:
+def run_through(steps: Generator[object, None, T]) -> T:
     """Exhaust a generator and return its value."""
     while True:
         try:
