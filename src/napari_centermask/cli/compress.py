@@ -51,7 +51,9 @@ def carry_out(plan: Plan, *, overwrite: bool, json: bool, out: str) -> int:
     check_free([*(plan.out / name for name in table.FILES), *plan.folders], overwrite=overwrite, out=out)
     result = run.compress(plan, say=notice)
     if json:
-        print_json(table.as_json(result.rows, result.sentence) | {"files": result.files.paths})
+        print_json(
+            table.as_json(result.rows, result.sentence) | {"model": result.files.name, "files": result.files.paths}
+        )
         return 0
     print(table.as_text(result.rows))
     print(f"\n{result.sentence}")

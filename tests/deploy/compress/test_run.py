@@ -87,3 +87,40 @@ def test_a_plan_prunes_distils_prepares_and_quantises(models, data, tmp_path):
     assert pruned.gflops < start.gflops
     assert last.megabytes < 0.6 * pruned.megabytes
     assert result.rows[0].scores.coco_ap is not None
+
+
+def test_the_table_is_written_after_each_step_and_the_recommendation_at_the_end(models, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(Judge, "score", lambda self, engine: self.start(engine))
+    steps = [QuantiseStep(method="float16")]
+    plan, seen = _plan(models["unet"], images, tmp_path, steps=steps), []
+
+    def say(text):
+        if text.startswith(("Step 1 of 1 (quantise)", "Timing all steps")) and ": " not in text:
+            table = json.loads((tmp_path / "out" / "table.json").read_text())
+            seen.append((len(table["rows"]), table["recommendation"]))
+
+    run.compress(plan, say=say)
+    assert seen == [(1, ""), (1, "")]
+    table = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert (len(table["rows"]), bool(table["recommendation"])) == (2, True)
+
+
+def test_steps_that_train_are_refused_for_a_model_of_graphs_before_anything_is_judged(models, data, tmp_path):
+    said = []
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in models["unet"].graphs:
+        (bare / path.name).write_bytes(path.read_bytes())
+    given = {"model": str(bare), "data": data, "images": None, "steps": [{"do": "prune", "steps": 1}]}
+    with pytest.raises(BadModel, match="has only ONNX graphs, and the step prune needs weights"):
+        run.compress(_plan(models["unet"], None, tmp_path, **given), say=said.append)
+    assert not said
+
+
+def test_annotations_without_splits_are_divided_into_a_copy(models, data, tmp_path):
+    (data / "annotations_train.json").rename(data / "annotations.json")
+    (data / "annotations_val.json").unlink()
+    given = {"data": data, "images": None, "steps": [QuantiseStep(method="float16")]}
+    run.compress(_plan(models["unet"], None, tmp_path, **given))
+    assert {p.name for p in (tmp_path / "out" / "data").iterdir()} >= {"annotations_train.json", "annotations_val.json"}
+    assert not (data / "annotations_val.json").exists()

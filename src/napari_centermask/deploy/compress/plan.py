@@ -17,6 +17,7 @@ class QuantiseStep(Settings):
     do: Literal["quantise"] = "quantise"
     method: Literal["static", "nncf", "dynamic", "float16"] = Field(
         "static",
+        title="Method",
         description="static: INT8 with ranges measured on images, the fast one; nncf: the same by NNCF, which corrects biases; "
         "dynamic: INT8 with ranges found in each call, smaller but slower; float16: weights stored in 16 bits.",
     )
@@ -28,14 +29,16 @@ class QuantiseStep(Settings):
         "when not given.",
     )
     seven_bits: bool = Field(
-        False, description="Weights of 7 bits, for processors without VNNI, whose sums of 8 bits may overflow."
+        False,
+        title="7 bits",
+        description="Weights of 7 bits, for processors without VNNI, whose sums of 8 bits may overflow.",
     )
 
 
 class _Trained(Settings):
     """A step that trains, on `annotations_train.json` of the plan's data."""
 
-    steps: int = Field(200, ge=0, description="Training steps.")
+    steps: int = Field(200, ge=0, title="Training steps", description="Training steps.")
     batch: int = Field(4, ge=1, description="Tiles per step.")
     tile: int = Field(256, ge=64, multiple_of=32, description="Side of the tiles in pixels.")
     learning_rate: float = Field(3e-4, gt=0, description="How much the weights change in a step.")
@@ -60,14 +63,18 @@ class PruneStep(_Trained):
         description="channels and layers make the network smaller and faster; weights and 2:4 set weights to zero, which "
         "makes no engine here faster.",
     )
-    part: float = Field(0.3, gt=0, lt=1, description="Fraction of the channels, or of the weights, that go.")
+    part: float = Field(
+        0.3, gt=0, lt=1, title="Part", description="Fraction of the channels, or of the weights, that go."
+    )
     criterion: Literal["batch_norm", "magnitude", "gradient"] = Field(
-        "magnitude", description="What ranks channels, over all layers together."
+        "magnitude", title="Ranked by", description="What ranks channels, over all layers together."
     )
     round_to: int = Field(
         16, ge=1, le=64, description="Channels of each layer are a multiple of this, which kernels like."
     )
-    rounds: int = Field(1, ge=1, le=20, description="Rounds in which the part is reached, with a training after each.")
+    rounds: int = Field(
+        1, ge=1, le=20, title="Rounds", description="Rounds in which the part is reached, with a training after each."
+    )
     sparsity: float = Field(
         0.0, ge=0, description="Pull of batch-norm scales to zero in a training before the first round; 0 for none."
     )
@@ -93,10 +100,17 @@ class DistilStep(_Trained):
         None, description="The form of a new network; the network of the step before when not given."
     )
     temperature: float = Field(
-        2.0, gt=0, le=20, description="Softens the teachers' probabilities; 1 takes them as they are."
+        2.0,
+        gt=0,
+        le=20,
+        title="Temperature",
+        description="Softens the teachers' probabilities; 1 takes them as they are.",
     )
     weight: float = Field(
-        1.0, ge=0, description="Factor of the teachers' losses beside those of the annotations; 0 for none."
+        1.0,
+        ge=0,
+        title="Weight",
+        description="Factor of the teachers' losses beside those of the annotations; 0 for none.",
     )
     features: float = Field(0.5, ge=0, description="Factor of the pyramid's features among the teachers' losses.")
     unlabelled: list[Path] = Field(
@@ -130,10 +144,15 @@ class Plan(Settings):
     )
     most_images: int = Field(40, ge=1, description="Images at most to calibrate on, and to judge on.")
     accepted: float = Field(
-        0.01, ge=0, le=1, description="Loss of AP50 that is accepted; a step that loses more ends the plan."
+        0.01,
+        ge=0,
+        le=1,
+        title="Accepted loss",
+        description="Loss of AP50 that is accepted; a step that loses more ends the plan.",
     )
     diameter: float | None = Field(None, gt=0, description="Cell diameter in pixels; estimated when not given.")
     engine: Literal["openvino", "onnx"] = Field("openvino", description="Engine to judge and time with.")
+    device: str = Field("cpu", description="Device to time on, such as cuda with the engine onnx.")
     name: str | None = Field(None, description="Install the result under this name.")
 
     @property

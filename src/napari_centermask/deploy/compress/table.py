@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_centermask.deploy import benchmark
 from napari_centermask.deploy.compress.judge import Scores
+from napari_centermask.engines.gpu_memory import used_mb
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.figures import blank, save
 from napari_centermask.models.store.zoo import ModelFiles
@@ -34,6 +35,8 @@ class Row:
         Of an image of 512 x 512 pixels at the model's own cell size, from array to cells.
     memory_mb
         Largest resident memory during the runs, of the whole process; None if the system does not report it.
+    gpu_mb
+        Most memory in use on the GPUs meanwhile, beyond that before; None without.
     loss
         Of AP50, from the start model; None where there is no AP.
     accepted
@@ -47,6 +50,7 @@ class Row:
     latency_ms: float
     images_per_second: float
     memory_mb: float | None
+    gpu_mb: float | None
     scores: Scores
     loss: float | None
     accepted: bool
@@ -58,18 +62,21 @@ class Speed:
 
     latency_ms: float
     memory_mb: float | None
+    gpu_mb: float | None
 
 
-def time_models(models: Sequence[ModelFiles], image: np.ndarray, *, engine: str, runs: int = 7) -> list[Speed]:
+def time_models(
+    models: Sequence[ModelFiles], image: np.ndarray, *, engine: str, device: str = "cpu", runs: int = 7
+) -> list[Speed]:
     """Time models on an image (C, H, W), one after another in each round, so that the machine's load affects all alike.
 
     The first round is not counted.
     """
-    square = benchmark.fill(image, 512)
-    engines = [load_engine(model, engine=engine, device="cpu", precision="float32") for model in models]
+    square, before = benchmark.fill(image, 512), used_mb()
+    engines = [load_engine(model, engine=engine, device=device, precision="float32") for model in models]
     settings = SegmentSettings(diameter=engines[0].card.diameter)
-    rows = list(benchmark.take_turns(square, [benchmark.timed(one) for one in engines], settings, runs))
-    return [Speed(row.latency * 1e3, row.peak_mb) for row in rows]
+    rows = list(benchmark.take_turns(square, [benchmark.timed(one) for one in engines], settings, runs, before))
+    return [Speed(row.latency * 1e3, row.peak_mb, row.gpu_mb) for row in rows]
 
 
 def as_text(rows: Sequence[Row]) -> str:
@@ -82,6 +89,7 @@ def as_text(rows: Sequence[Row]) -> str:
         "speed",
         "img/s",
         "MiB",
+        "GPU MiB",
         "AP50",
         "mean AP",
         "COCO AP",
@@ -91,9 +99,10 @@ def as_text(rows: Sequence[Row]) -> str:
     first = max(len(row.step) for row in rows) + 2
     lines = [f"{'step':<{first}}" + "".join(f"{name:>10}" for name in names)]
     for row in rows:
-        s, memory = row.scores, "-" if row.memory_mb is None else f"{row.memory_mb:.0f}"
+        s = row.scores
+        memory = ["-" if v is None else f"{v:.0f}" for v in (row.memory_mb, row.gpu_mb)]
         cells = [f"{row.megabytes:.2f}", f"{row.parameters / 1e6:.2f}", f"{row.gflops:.1f}", f"{row.latency_ms:.0f}"]
-        cells += [f"{rows[0].latency_ms / row.latency_ms:.2f}", f"{row.images_per_second:.2f}", memory]
+        cells += [f"{rows[0].latency_ms / row.latency_ms:.2f}", f"{row.images_per_second:.2f}", *memory]
         cells += ["-" if v is None else f"{v:.3f}" for v in (s.ap50, s.ap_mean, s.coco_ap, s.same50, s.same90)]
         lines.append(
             f"{row.step:<{first}}"
@@ -110,7 +119,10 @@ def recommended(rows: Sequence[Row]) -> tuple[int, str]:
     start, row = rows[0], rows[best]
     if best == 0:
         return 0, f"Keep '{start.step}' as it is: no step makes it faster within the accepted loss."
-    loss = "AP50 was not measured" if row.loss is None else f"AP50 changes by {-row.loss:+.3f}"
+    if row.loss is None:
+        loss = "AP50 was not measured"
+    else:
+        loss = f"AP50 changes by {-row.loss:+.3f}" if round(row.loss, 3) else "AP50 stays the same"
     return best, (
         f"Use '{row.step}': {start.latency_ms / row.latency_ms:.1f} times as fast, "
         f"{100 * row.megabytes / start.megabytes:.0f} % of the size, {loss}."
