@@ -295,6 +295,31 @@ def tracks() -> None:
     scene.save("tracks")
 
 
+def compress() -> None:
+    """INT8 of the small U-Net, on the fluorescence samples."""
+    from napari_centermask.widgets.viewer.samples import FOLDER
+
+    scene = Scene("nuclei_fluorescence_small")
+    scene.run()
+    with tempfile.TemporaryDirectory() as temporary:
+        images = Path(temporary) / "my images"
+        images.mkdir()
+        for name in ("nuclei_fluorescence.png", "nuclei_fluorescence_small.png"):
+            shutil.copy(FOLDER / name, images)
+        _, dock = scene.viewer.window.add_plugin_dock_widget(PLUGIN, "Compress", tabify=True)
+        dock.form.model.choose("unet-nuclei")
+        dock.add_data(images)
+        scene.settle()
+        dock.run.start.click()
+        end = time.monotonic() + LONGEST_S
+        while dock.runner.is_running and time.monotonic() < end:
+            QTest.qWait(50)
+        dock.parent().raise_()
+        scroll = dock.findChild(QScrollArea)
+        scroll.verticalScrollBar().setValue(scroll.verticalScrollBar().maximum())
+        scene.save("compress")
+
+
 def _series() -> tuple[np.ndarray, Result]:
     """Drawn cells that move, overlap and divide: image and cells of 24 frames."""
     rng = np.random.default_rng(5)
@@ -343,6 +368,7 @@ SCENES: dict[str, Callable[[], None]] = {
         viability,
         classify,
         tracks,
+        compress,
     )
 }
 

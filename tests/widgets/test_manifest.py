@@ -27,6 +27,7 @@ IN_ORDER = [
     "Tracks",
     "Fine-tune",
     "Models",
+    "Compress",
     "Export",
 ]
 

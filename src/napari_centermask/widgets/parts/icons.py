@@ -22,6 +22,7 @@ _PATHS = {
     "Tracks": "M5 17a2 2 0 1 0 .01 0z M12 8a2 2 0 1 0 .01 0z M19 3a2 2 0 1 0 .01 0z M6.500 17.500L11 12 M14 9L17.500 6.500",
     "Fine-tune": "M4 7h9 M17 7h3 M15 5v4 M4 12h2 M10 12h10 M8 10v4 M4 17h7 M15 17h5 M13 15v4",
     "Models": "M12 3l8 4.500v9L12 21l-8-4.500v-9z M4 7.500l8 4.500l8-4.500 M12 12v9",
+    "Compress": "M12 3v6 M9 6l3 3l3-3 M12 21v-6 M9 18l3-3l3 3 M4 12h16",
     "Export": "M12 15V4 M8 8l4-4l4 4 M5 13v7h14v-7",
 }
 """What is drawn for the dock of a title, on a field of 24 x 24."""

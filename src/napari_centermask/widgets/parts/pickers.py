@@ -197,6 +197,7 @@ class ModelCombo(QComboBox):
         self._trainable = trainable
         can_shrink(self)
         self._cards: dict[str, ModelCard] = {}
+        self._with_weights: set[str] = set()
         self.reload()
 
     def reload(self) -> None:
@@ -207,6 +208,7 @@ class ModelCombo(QComboBox):
         models = [m for m in list_models() if not self._trainable or m.weights is not None]
         # Under the installed name: a card keeps the one that the model was trained under.
         self._cards = {m.name: m.card.model_copy(update={"name": m.name}) for m in models}
+        self._with_weights = {m.name for m in models if m.weights is not None}
         with QSignalBlocker(self):
             self.clear()
             self.addItems(list(self._cards))
@@ -224,6 +226,11 @@ class ModelCombo(QComboBox):
     def card(self) -> ModelCard | None:
         """The chosen model's card, None if there is no model."""
         return self._cards.get(self.currentText())
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the chosen model can be trained."""
+        return self.currentText() in self._with_weights
 
     @property
     def cards(self) -> dict[str, ModelCard]:
