@@ -7,7 +7,7 @@ import pytest
 
 from napari_centermask import cli
 
-RESULT = SimpleNamespace(rows=[], sentence="Keep it.", files=SimpleNamespace(paths=[]))
+RESULT = SimpleNamespace(rows=[], sentence="Keep it.", files=SimpleNamespace(name="nuclei", paths=[]))
 
 
 @pytest.mark.parametrize("tokens", [["--keep-float", "5"], ["--most-images", "0"], ["--accepted", "-1"]])

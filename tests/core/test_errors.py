@@ -37,6 +37,7 @@ def test_a_failed_training_brings_its_reason_and_what_to_retry_with():
         ("only this:", "only this"),
         ("", "ValueError"),
         ("\n", "ValueError"),
+        ("Exception from src/x.cpp:1:\nstd::bad_alloc", "it needs more memory than there is"),
     ],
 )
 def test_the_reason_of_a_library_is_its_first_line_that_says_something(text, reason):

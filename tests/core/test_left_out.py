@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from napari_centermask.core.errors import BadImage, BadSettings, Cancelled
-from napari_centermask.core.left_out import LeftOut
+from napari_centermask.core.left_out import LeftOut, explain
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,19 @@ def test_the_others_are_done_and_the_bad_one_is_named(error, said):
     assert left_out.sentences == messages == [left_out.why["b"]]
     assert said in messages[0]
     assert messages[0].startswith(("b: ", "Expected cells, b"))
+
+
+def test_a_network_that_fails_is_not_taken_for_a_fault_of_the_image():
+    place = {"__name__": "onnxruntime"}
+    exec(
+        compile("def run(): raise RuntimeError('Failed to allocate memory for 4 TB')", "/lib/onnxruntime/x.py", "exec"),
+        place,
+    )
+    with pytest.raises(RuntimeError) as caught:
+        place["run"]()
+    assert explain(caught.value).startswith(
+        "The network failed: it needs more memory than there is. Choose another --engine"
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled, BadSettings, GeneratorExit])

@@ -94,11 +94,17 @@ class Cancelled(Exception):
     """The user cancelled; not an error."""
 
 
+_NO_MEMORY = "bad_alloc", "Failed to allocate memory", "out of memory"
+"""In the errors of runtimes."""
+
+
 def reason(error: Exception) -> str:
     """Why a library failed, for a sentence of ours: the first line of its error, or its kind if it says nothing.
 
     Lines that end with a colon only introduce it: OpenVINO's errors begin with places in its source.
     """
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        return "it needs more memory than there is"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     telling = [line for line in lines if not line.endswith(":")] or lines
     return telling[0][:200].rstrip(".:")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, Self, TypeVar
 
-from napari_centermask.core.errors import Cancelled, UserError
+from napari_centermask.core.errors import Cancelled, UserError, reason
 from napari_centermask.core.progress import silent
 
 Key = TypeVar("Key", bound=Hashable)
@@ -139,6 +139,10 @@ class LeftOut(Generic[Key]):
         self._say(self.why[item])
 
 
+_RUNTIMES = {"onnxruntime", "openvino", "tensorrt", "torch"}
+"""Packages that run networks; their errors are not about an image."""
+
+
 def explain(error: Exception) -> str:
     """An error as a sentence; an unexpected one has its place in the code, for a report."""
     if isinstance(error, UserError):
@@ -151,5 +155,7 @@ def explain(error: Exception) -> str:
         about = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{about}. Check the disk and the file, then try again."
     place = traceback.extract_tb(error.__traceback__)[-1:]
+    if any(_RUNTIMES & set(Path(frame.filename).parts) for frame in place):
+        return f"The network failed: {reason(error)}. Choose another --engine or smaller --tile, or export the model again."
     where = "".join(f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in place)
     return f"{type(error).__name__}{where}: {error}. If the file opens elsewhere, please report this."

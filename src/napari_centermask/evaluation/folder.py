@@ -55,8 +55,9 @@ def read_truth(
     folder = Path(folder)
     path = folder / (f"annotations_{split}.json" if split else "annotations.json")
     if not path.is_file():
-        files = ", ".join(sorted(p.name for p in folder.glob("annotations*.json"))) or "none"
-        raise BadAnnotations(f"{folder} has no {path.name}, only {files}. Choose another --split or folder.")
+        files = ", ".join(sorted(p.name for p in folder.glob("annotations*.json")))
+        others = f", only {files}. Choose another split or folder." if files else ". Choose a folder with annotations."
+        raise BadAnnotations(f"{folder} has no {path.name}{others}")
     records = read_annotated(path, images_root=folder / "images", say=say)
     if not records:
         raise BadAnnotations(f"{path.name} lists no images. Choose another file or folder.")

@@ -124,7 +124,11 @@ def _files_of(path: Path, say: Callable[[str], None]) -> tuple[Path, ...]:
     folder = images_in(path)
     said = [folder.note and folder.note + _WAY, folder.broken, folder.missing]
     if not folder.images:
-        raise BadImage(" ".join([f"{path} has no images ({', '.join(sorted(SUFFIXES))}).", *filter(None, said)]))
+        raise BadImage(
+            " ".join(
+                [f"{path} has no images ({', '.join(sorted(SUFFIXES))}). Choose another folder.", *filter(None, said)]
+            )
+        )
     for text in filter(None, said):
         say(text)
     return folder.images

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.settings import AnyModel, Settings, fault_text
@@ -126,6 +127,7 @@ class QatStep(_Trained):
     learning_rate: float = Field(1e-4, gt=0, description="How much the weights change in a step.")
 
 
+_Kinds = Literal["quantise", "prune", "distil", "qat"]
 Step = Annotated[QuantiseStep | PruneStep | DistilStep | QatStep, Field(discriminator="do")]
 
 
@@ -173,9 +175,11 @@ def read_plan(path: Path) -> Plan:
         plan = Plan.model_validate_json(Path(path).read_bytes())
     except FileNotFoundError:
         raise BadSettings(f"The plan {path} does not exist. Choose a JSON file with a plan.") from None
+    except IsADirectoryError:
+        raise BadSettings(f"{path} is a folder, not a plan. Choose a JSON file with a plan.") from None
     except ValidationError as error:
-        faults = "; ".join(f"{_place(e['loc'])}: {fault_text(e)}" for e in error.errors()[:5])
-        raise BadSettings(f"{Path(path).name} is not a plan of a compression: {faults}.") from None
+        faults = "; ".join(_fault(e) for e in error.errors()[:5])
+        raise BadSettings(f"{Path(path).name} is not a plan of a compression: {faults}. Correct it there.") from None
     check_order(plan)
     return plan
 
@@ -210,6 +214,26 @@ def check_order(plan: Plan) -> None:
         )
     if plan.data is None and (trained := next((s for s in steps if not isinstance(s, QuantiseStep)), None)):
         raise BadSettings(f"The step {trained.do} trains, and the plan has no annotated `data`. Add it.")
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """Where in the file something is wrong, what, and what is right."""
+    place, kind = _place(fault["loc"]), fault["type"]
+    if kind == "json_invalid":
+        return f"it is not JSON, {fault['ctx']['error']}"
+    if kind == "too_short":
+        return f"{place} is empty, name at least one step"
+    if kind == "extra_forbidden":
+        return f"{place} is not known"
+    if kind == "missing":
+        return f"{place} is missing"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f'{place} needs "do": {", ".join(get_args(_Kinds))}'
+    return (
+        f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+        if kind == "value_error"
+        else f"{place}: {fault_text(fault)}"
+    )
 
 
 def _place(parts: tuple[int | str, ...]) -> str:

@@ -95,7 +95,9 @@ def read_onnx(path: Path) -> Header:
     except FileNotFoundError:
         raise BadModel(f"The model file {path} does not exist. Check the path.") from None
     except (ValueError, IndexError, UnicodeDecodeError):
-        raise _bad(path, "ONNX", "something else, or a truncated one") from None
+        raise BadModel(
+            f"{path} is not a complete ONNX file: it is cut short or damaged, or something else. Copy or download it again."
+        ) from None
     except OSError as error:
         raise BadModel(f"Cannot read {path}: {error.strerror or error}.") from error
 

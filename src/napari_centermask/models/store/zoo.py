@@ -280,7 +280,7 @@ def _stem(path: Path) -> Path:
             "model's name and add that one."
         )
     hint = f" Install it first: napari-centermask models add {path}" if path.suffix in _REFERENCE_SUFFIXES else ""
-    raise BadModel(f"{path.name} is not a model file ({', '.join(suffixes())}).{hint}")
+    raise BadModel(f"{path.name} is not a model of this program, whose files end in {', '.join(suffixes())}.{hint}")
 
 
 def _only_stem(folder: Path) -> Path:
