@@ -223,8 +223,8 @@ class Journey:
         dock = self.dock(ProjectDock)
 
         def act(dialog: QWidget) -> None:
-            answer(lambda box: (self.picture("import", box), press_titled("OK")(box)))
             type_path(self.folder / OUTLINES)(dialog)
+            answer(lambda box: (self.picture("import", box), press_titled("OK")(box)))  # not with the dialog that closes
 
         answer(act)
         press(dock.head.bring)
