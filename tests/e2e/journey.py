@@ -224,7 +224,9 @@ class Journey:
 
         def act(dialog: QWidget) -> None:
             type_path(self.folder / OUTLINES)(dialog)
-            answer(lambda box: (self.picture("import", box), press_titled("OK")(box)))  # not with the dialog that closes
+            answer(
+                lambda box: (self.picture("import", box), press_titled("OK")(box))
+            )  # not with the dialog that closes
 
         answer(act)
         press(dock.head.bring)
