@@ -9,7 +9,8 @@ from corrected_cells import drawn, is_disc
 from napari_centermask.widgets.edit.correction import perform
 from napari_centermask.widgets.edit.drawing import drawing_in
 from napari_centermask.widgets.edit.keys import KEYS
-from napari_centermask.widgets.edit.prompt import Request, prompts_of
+from napari_centermask.widgets.edit.prompt import prompts_of
+from napari_centermask.widgets.edit.prompt_work import Request
 
 pytestmark = pytest.mark.gui
 
@@ -187,22 +188,22 @@ def test_the_key_of_accept_leaves_a_draft_that_you_left_before(begin, ask):
 
 def test_a_missing_model_is_reported(begin, ask, monkeypatch, notices):
     from napari_centermask.core.errors import BadModel
-    from napari_centermask.widgets.edit import prompt
+    from napari_centermask.widgets.edit import prompt_work
 
     def missing(settings):
         raise BadModel("There is no model.")
 
-    monkeypatch.setattr(prompt, "cached_engine", missing)
+    monkeypatch.setattr(prompt_work, "cached_engine", missing)
     assert ask(begin(), Request("click", (30.0, 30.0), ())) == []
     assert "There is no model." in notices()[-1]
 
 
 def test_an_image_without_a_run_is_asked_with_the_model_in_use(begin, ask, bare_viewer, engine, monkeypatch):
-    from napari_centermask.widgets.edit import prompt
+    from napari_centermask.widgets.edit import prompt_work
     from napari_centermask.widgets.viewer.state import state_of
 
     asked = []
-    monkeypatch.setattr(prompt, "cached_engine", lambda settings: asked.append(settings.model) or engine)
+    monkeypatch.setattr(prompt_work, "cached_engine", lambda settings: asked.append(settings.model) or engine)
     edits = begin()
     edits.shown.settings = None  # as for cells of a project
     state_of(bare_viewer).in_use.choose("cells")

@@ -79,7 +79,8 @@ def test_going_on_to_another_cell_ends_a_drawing(begin):
 
 
 def test_the_box_of_the_model_stays_in_hand_while_it_makes_cells(begin, qtbot):
-    from napari_centermask.widgets.edit.prompt import Request, prompts_of
+    from napari_centermask.widgets.edit.prompt import prompts_of
+    from napari_centermask.widgets.edit.prompt_work import Request
 
     edits = begin()
     perform(edits, KEYS.actions["prompt_box"])

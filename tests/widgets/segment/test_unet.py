@@ -13,7 +13,8 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import user_folder
 from napari_centermask.settings import SegmentSettings, UNetSettings
 from napari_centermask.widgets.edit.correction import edit_session_of
-from napari_centermask.widgets.edit.prompt import Request, prompts_of
+from napari_centermask.widgets.edit.prompt import prompts_of
+from napari_centermask.widgets.edit.prompt_work import Request
 
 
 @pytest.fixture

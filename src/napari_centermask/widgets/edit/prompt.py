@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,26 +20,23 @@ from napari_centermask.core.errors import UserError
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.tools import TOOLS
 from napari_centermask.settings import SegmentSettings
-from napari_centermask.widgets.edit.draft_points import NONE, DraftPoints, Points
+from napari_centermask.widgets.edit.draft_points import DraftPoints
 from napari_centermask.widgets.edit.drawing import draw, drawing_in
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.point_seeds import settings_for
-from napari_centermask.widgets.work.engine_cache import cached_engine, is_loaded
+from napari_centermask.widgets.edit.prompt_work import Answer, Kind, Request, answer_request, around
+from napari_centermask.widgets.work.engine_cache import is_loaded
 from napari_centermask.widgets.work.gate import guarded
-from napari_centermask.widgets.work.tasks import ENGINE_LOCK, Failed
+from napari_centermask.widgets.work.tasks import Failed
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from napari_centermask.core.result import Index
     from napari_centermask.pipeline.prompt import Prompter
     from napari_centermask.widgets.edit.session import EditSession
 
-Kind = Literal["box", "click", "point", "boxes", "prepare"]
 _SAME_PLACE = 0.5  # fraction of the last cell that a new answer covers if it is a redrawing of that cell
 _AGAIN_MS = 100  # until an answer that comes in mid-stroke is looked at again: a choice
-_KEPT_PLANES = 4  # whose tiles stay in memory: a choice, some 50 MB each
-_AROUND = 0.1  # of a cell's longer side: how far a box for redrawing it reaches beyond it: a choice
 _REFINE = "Shift-click adds what is missing, right-click removes what is too much; {key} accepts it. Esc ends."
 _HINTS = {
     "box": f"Drag a box around a cell; another one redraws it. {_REFINE}",
@@ -59,42 +55,6 @@ def redraw_selected(edits: EditSession) -> None:
         prompts_of(edits).draw("box", replace_id=edits.selected[0])
     else:
         prompts_of(edits).ask(Request("boxes", (), edits.current_plane, ids=edits.selected))
-
-
-@dataclass(frozen=True)
-class Request:
-    """A prompt for the model.
-
-    Attributes
-    ----------
-    where
-        A box (y0, x0, y1, x1) or a point (y, x).
-    plane
-        The plane of the image.
-    id, ids
-        The cell that the answer replaces (0 for a new one); for "boxes", those to redraw.
-    adds
-        Whether a "point" is missing in the cell; otherwise, it is too much.
-    points
-        Those that the answer must agree with.
-    start
-        The cell that points change.
-    statuses
-        Of the cells that the answer may change, by id, as they were when you asked.
-    """
-
-    kind: Kind
-    where: tuple[float, ...]
-    plane: Index
-    id: int = 0
-    ids: tuple[int, ...] = ()
-    adds: bool = True
-    points: Points = NONE
-    start: Instance | None = None
-    statuses: tuple[tuple[int, str], ...] = ()
-
-
-Answer = Instance | tuple[Instance | None, ...] | Failed | None
 
 
 class Prompts:
@@ -206,7 +166,7 @@ class Prompts:
         settings = settings_for(edits)
         _tell_of_loading(settings)
         image = edits.planes.plane(request.plane)
-        worker = create_worker(_answer, self._prompters, request, image, settings, _start_thread=False)
+        worker = create_worker(answer_request, self._prompters, request, image, settings, _start_thread=False)
         worker.returned.connect(guarded(partial(self._on_answer, request)))
         worker.finished.connect(self._on_finished)
         self._worker = worker
@@ -220,7 +180,7 @@ class Prompts:
             return replace(request, start=cell, points=self.points.of(cell).and_point(where, adds=request.adds))
         if request.kind == "boxes":
             cells = (edits.result.get(request.plane, id) for id in request.ids)
-            boxes = [value for cell in cells for value in _around(cell)]
+            boxes = [value for cell in cells for value in around(cell)]
             return replace(request, where=tuple(boxes))
         return request
 
@@ -334,45 +294,3 @@ def _tell_of_loading(settings: SegmentSettings) -> None:
 def _is_open(edits: EditSession | None) -> bool:
     """Whether the image is still in the viewer."""
     return edits is not None and edits.source is not None and edits.source in edits.session.viewer.layers
-
-
-def _answer(
-    prompters: dict[tuple[object, ...], Prompter], request: Request, image: Any, settings: SegmentSettings
-) -> Answer:
-    """Run the model in a worker thread, one prompt at a time."""
-    from napari_centermask.pipeline.prompt import Prompter
-
-    try:
-        with ENGINE_LOCK:
-            engine = cached_engine(settings)
-            key = request.plane, settings.model_dump_json(), id(engine)
-            if key not in prompters:
-                while len(prompters) >= _KEPT_PLANES:
-                    del prompters[next(iter(prompters))]
-                prompters[key] = Prompter(engine, image, settings)
-            return _ask(prompters[key], request)
-    except UserError as error:
-        return Failed.of(error)
-    except (RuntimeError, MemoryError) as error:
-        return Failed(f"The model could not run: {error}. Choose another engine under 'Advanced'.")
-
-
-def _ask(prompter: Prompter, request: Request) -> Instance | tuple[Instance | None, ...] | None:
-    points = request.points
-    if request.kind == "point":
-        return None if request.start is None else prompter.refine(request.start, points.inside, points.outside)
-    if request.kind == "boxes":
-        where = request.where
-        return tuple(prompter.box(*where[k : k + 4]) for k in range(0, len(where), 4))
-    ask: Callable[..., Instance | None] = getattr(prompter, request.kind)
-    cell = ask(*request.where)
-    return prompter.refine(cell, points.inside, points.outside) if cell is not None and points else cell
-
-
-def _around(cell: Instance | None) -> tuple[float, ...]:
-    """A box a little larger than a cell; an empty one for a cell that is gone."""
-    if cell is None:
-        return (0.0, 0.0, 0.0, 0.0)
-    y0, x0, y1, x1 = cell.box
-    margin = max(1.0, _AROUND * max(y1 - y0, x1 - x0))
-    return y0 - margin, x0 - margin, y1 + margin, x1 + margin
