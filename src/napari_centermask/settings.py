@@ -26,6 +26,8 @@ from pydantic_core import ErrorDetails
 
 def fault_text(fault: ErrorDetails) -> str:
     """What is wrong with a value, and the value: in the words of the settings themselves if they refused it, else pydantic's."""
+    if fault["type"] == "extra_forbidden":
+        return "there is no such setting"
     text = fault["msg"].removeprefix("Value error, ")
     return text if fault["type"] == "missing" or ", got " in text else f"{text}, got {fault['input']!r}"
 

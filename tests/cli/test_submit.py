@@ -68,3 +68,22 @@ def test_the_plan_of_a_sweep_shows_the_node_hours_of_all_trials(command, capsys,
     assert "10 trials, 5 at a time, over clip, judged by AP" in shown
     assert "At most 10 trials x 2.5 = 25 node-hours" in shown
     assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{bad", "is not a run file in JSON"),
+        ("[]", "has no settings of a run. Write a run file with"),
+        ('{"data": ["x"], "out": "y", "colour": 1}', "colour: there is no such setting. Correct it there"),
+    ],
+)
+def test_a_bad_run_file_says_what_is_wrong(command, tmp_path, text, words, capsys):
+    (tmp_path / "run.json").write_text(text)
+    assert cli.run(command) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_folder_is_refused_where_a_run_file_belongs(command, tmp_path, capsys):
+    assert cli.run(["submit", str(tmp_path), *command[2:]]) == 2
+    assert "is a folder, not a run file" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def test_the_file_of_the_portal_is_read(tmp_path):
         (None, "There is no workspace file"),
         ("{", "cannot be read as JSON"),
         ("[]", "does not name a workspace"),
-        (json.dumps(NAMES | {"workspace_name": ""}), "workspace_name is missing or empty"),
+        (json.dumps(NAMES | {"workspace_name": ""}), "missing or empty: workspace_name"),
     ],
 )
 def test_another_file_is_refused_with_the_way_to_get_one(tmp_path, content, message):

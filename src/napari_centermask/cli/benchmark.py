@@ -96,6 +96,7 @@ def benchmark(
     from napari_centermask.cli.demo import sample_image
     from napari_centermask.deploy.benchmark import fill
     from napari_centermask.io.images import read_plane
+    from napari_centermask.models.store.zoo import list_models
     from napari_centermask.settings import SegmentSettings
 
     if forget:
@@ -106,6 +107,9 @@ def benchmark(
     if names is not None and (not names or set(names) - set(ENGINES)):
         raise BadSettings(f"--engines must list any of {', '.join(ENGINES)}, not '{engines}'.")
     _check_flags(pick, agreement=agreement, device=device != "auto", precision=precision != "float32", batch=batch)
+    for path in images or ():
+        if not path.exists() and str(path) in {model.name for model in list_models()}:
+            raise BadSettings(f"{path} is a model, not an image. Name it with --model {path}.")
     check_writable([out], inputs=images or ())
     arrays = [read_plane(path, axes=axes) for path in images or [sample_image()]]
     arrays = [fill(a, side) if side else a for a in arrays for side in _sides(sizes or ("0" if pick else "512,1024"))]

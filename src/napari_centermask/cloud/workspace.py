@@ -42,8 +42,8 @@ def read_workspace(path: Path) -> Workspace:
     except FileNotFoundError:
         raise CloudError(f"There is no workspace file {path}. {remedy}") from None
     except ValidationError as error:
-        names = ", ".join(str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]) or "an object"
-        raise CloudError(f"{path} does not name a workspace: {names} is missing or empty. {remedy}") from None
+        names = ", ".join(str(fault["loc"][-1]) for fault in error.errors() if fault["loc"]) or "everything"
+        raise CloudError(f"{path} does not name a workspace; missing or empty: {names}. {remedy}") from None
     except (OSError, ValueError) as error:
         raise CloudError(f"{path} cannot be read as JSON ({error}). {remedy}") from None
 

@@ -32,5 +32,5 @@ def test_no_images_are_refused_and_one_is_said_to_be_few(engine, images):
 
 
 def test_images_without_cells_are_refused(engine, images):
-    with pytest.raises(BadSettings, match="Found no cells in the 10 images"):
+    with pytest.raises(BadSettings, match="Found no cells in 10 images"):
         calibrate(engine, sorted(images.iterdir()), SegmentSettings(diameter=40, score=0.99))

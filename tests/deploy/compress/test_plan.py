@@ -31,6 +31,7 @@ def _plan(tmp_path, **values):
         ({"steps": [{"do": "qat"}, {"do": "quantise", "method": "float16"}]}, "follows qat"),
         ({"steps": [{"do": "prune"}, {"do": "distil", "student": {"family": "unet"}}]}, "starts a new student"),
         ({"steps": [{"do": "prune", "what": "layers"}]}, "needs `layers`"),
+        ({"steps": [{"do": "quantise"}], "device": "cuda"}, "openvino runs on the CPU only, not on 'cuda'"),
         ({"steps": [{"do": "prune"}], "data": None}, "no annotated `data`"),
     ],
 )

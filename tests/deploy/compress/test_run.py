@@ -124,3 +124,10 @@ def test_annotations_without_splits_are_divided_into_a_copy(models, data, tmp_pa
     run.compress(_plan(models["unet"], None, tmp_path, **given))
     assert {p.name for p in (tmp_path / "out" / "data").iterdir()} >= {"annotations_train.json", "annotations_val.json"}
     assert not (data / "annotations_val.json").exists()
+
+
+def test_teachers_are_looked_up_before_anything_is_judged(models, data, tmp_path):
+    said, steps = [], [{"do": "distil", "teachers": ["nobody"]}]
+    with pytest.raises(BadModel, match="There is no model 'nobody'"):
+        run.compress(_plan(models["unet"], None, tmp_path, data=data, images=None, steps=steps), say=said.append)
+    assert not said

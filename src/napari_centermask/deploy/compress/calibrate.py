@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.progress import silent
 from napari_centermask.engines import AnyEngine, Features
@@ -150,6 +151,6 @@ def calibrate(
     missing = [name for name in family_of(engine.card).graphs if not recorder.feeds.get(name)]
     if missing:
         raise BadSettings(
-            f"Found no cells in the {len(images)} images to calibrate on. Choose images that {engine.card.name} works on."
+            f"Found no cells in {counted(len(images), 'image')} to calibrate on. Choose images that {engine.card.name} works on."
         )
     return Calibration(recorder.feeds, len(images))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.progress import silent
@@ -176,7 +177,7 @@ class Maker:
     def calibration(self) -> Calibration:
         """Measured once."""
         if self._calibration is None:
-            self.say(f"Segmenting {len(self.images)} images to calibrate on")
+            self.say(f"Segmenting {counted(len(self.images), 'image')} to calibrate on")
             settings = SegmentSettings(diameter=self.plan.diameter)
             self._calibration = calibrate(self._engine(self.start), self.images, settings, say=self.say)
         return self._calibration

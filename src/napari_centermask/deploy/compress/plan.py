@@ -212,6 +212,8 @@ def check_order(plan: Plan) -> None:
         raise BadSettings(
             "The last step of the plan is qat, which changes nothing without a quantisation. Add one with method static."
         )
+    if plan.engine == "openvino" and plan.device not in ("auto", "cpu"):
+        raise BadSettings(f"The engine openvino runs on the CPU only, not on '{plan.device}'. Choose the engine onnx.")
     if plan.data is None and (trained := next((s for s in steps if not isinstance(s, QuantiseStep)), None)):
         raise BadSettings(f"The step {trained.do} trains, and the plan has no annotated `data`. Add it.")
 

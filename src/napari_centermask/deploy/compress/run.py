@@ -13,7 +13,7 @@ from napari_centermask.deploy.compress import quantise, table
 from napari_centermask.deploy.compress.graph import count_parameters
 from napari_centermask.deploy.compress.judge import Judge, unannotated
 from napari_centermask.deploy.compress.make import Made, Maker, Say, graphs_of, is_accepted
-from napari_centermask.deploy.compress.plan import Plan, QuantiseStep, check_order
+from napari_centermask.deploy.compress.plan import DistilStep, Plan, QuantiseStep, check_order
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.io.image_files import image_files
 from napari_centermask.io.images import read_plane
@@ -81,6 +81,10 @@ def _start(plan: Plan) -> zoo.ModelFiles:
             f"'{start.name}' has only ONNX graphs, and the step {trained} needs weights. Choose a model with weights, "
             "or quantise only."
         )
+    for step in plan.steps:
+        for name in step.teachers if isinstance(step, DistilStep) else ():
+            if zoo.find_model(name).weights is None:
+                raise BadModel(f"The teacher '{name}' has only ONNX graphs. Choose models with weights as teachers.")
     return start
 
 

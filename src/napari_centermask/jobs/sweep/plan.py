@@ -106,9 +106,15 @@ def read_run(path: Path) -> TrainSettings:
         return TrainSettings.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise BadSettings(f"The run file {path} does not exist. Write one with `finetune --dry-run`.") from None
+    except IsADirectoryError:
+        raise BadSettings(
+            f"{path} is a folder, not a run file. If it is a run folder, choose run.json in it."
+        ) from None
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
+        if not place:
+            raise BadSettings(f"{path} has no settings of a run. Write a run file with `finetune --dry-run`.") from None
         raise BadSettings(f"{path}: {place}: {fault_text(fault)}. Correct it there.") from None
     except (OSError, ValueError) as error:
         raise BadSettings(f"{path} is not a run file in JSON: {error}.") from None
