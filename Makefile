@@ -27,8 +27,8 @@ $(READY): pyproject.toml constraints.txt scripts/system_packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@# uv takes a minute where pip takes several; pip does it where uv cannot.
 	$(BIN)/python -m pip install -q -c constraints.txt uv || echo "uv is not available here; using pip."
-	if test -x $(BIN)/uv && $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[all,compress,sweep,test,test-plugins]'; then :; \
-	else $(BIN)/python -m pip install -q -c constraints.txt -e '.[all,compress,sweep,test,test-plugins]'; fi
+	if test -x $(BIN)/uv && $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[all,cluster,compress,sweep,test,test-plugins]'; then :; \
+	else $(BIN)/python -m pip install -q -c constraints.txt -e '.[all,cluster,compress,sweep,test,test-plugins]'; fi
 	touch $(READY)
 
 demo: setup

@@ -36,3 +36,11 @@ def test_images_of_the_same_name_do_not_overwrite_each_other(tmp_path):
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(BadImage, match="has no images"):
         plan([tmp_path], tmp_path, ["labels"])
+
+
+def test_a_pattern_is_its_files_in_natural_order(tmp_path):
+    for name in ("a10.tif", "a2.tif", "b.tif", "c.png"):
+        (tmp_path / name).touch()
+    assert [f.image.name for f in plan([tmp_path / "a*.tif"], tmp_path, [])] == ["a2.tif", "a10.tif"]
+    with pytest.raises(BadImage, match="does not exist"):
+        plan([tmp_path / "d*.tif"], tmp_path, [])

@@ -99,8 +99,8 @@ def command_of(files: ImageFiles, command: Mapping[str, Any]) -> dict[str, Any]:
 
 def large_steps(
     files: ImageFiles, engine: AnySegmenter, settings: SegmentSettings, *, axes: str | None, command: Mapping[str, Any]
-) -> Generator[Progress | OpenedFile, None, LargeResult]:
-    """Segment an image tile by tile; see `pipeline.large_image.segment_large`."""
+) -> Generator[Progress | OpenedFile | str, None, LargeResult]:
+    """Segment an image tile by tile, and say where it goes on; see `pipeline.large_image.segment_large`."""
     from napari_centermask.io.disk_images import open_on_disk
     from napari_centermask.pipeline.large_image import segment_large
 
@@ -109,7 +109,7 @@ def large_steps(
     own = command_of(files, command)
     if (state := files.large.state(own)) is not None:
         done = state["cells"]["n_cells"]
-        notice(f"{files.image.name} goes on where it stopped, after {done:,} cells.")
+        yield f"{files.image.name} goes on where it stopped, after {done:,} cells."
     return (
         yield from segment_large(
             open_on_disk(files.image, axes=axes),
@@ -129,8 +129,6 @@ def _version(path: Path) -> str:
 
 def large_row(files: ImageFiles, done: LargeResult) -> dict[str, Any]:
     """The row of the report about an image."""
-    for why in done.left_out:
-        notice(f"{files.image.name} has no cells in {why}")
     return {
         "image": str(files.image),
         "labels": None,

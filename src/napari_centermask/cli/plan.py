@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from glob import glob, has_magic
 from pathlib import Path
 
 from napari_centermask.cli.output import notice
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.io.image_files import image_files
+from napari_centermask.io.image_files import image_files, natural
 from napari_centermask.io.large_cells import LargePlaces
 from napari_centermask.io.scene_paths import flat, split
 
@@ -40,6 +41,12 @@ class ImageFiles:
         places = () if self.large is None else (self.large.cells, self.large.table)
         return [p for p in (self.labels, self.classes, *places) if p is not None]
 
+    def absolute(self) -> ImageFiles:
+        """For a process that works in another folder."""
+        labels, classes = (None if p is None else _absolute(p) for p in (self.labels, self.classes))
+        large = self.large and LargePlaces(_absolute(self.large.cells), _absolute(self.large.table))
+        return replace(self, image=_absolute(self.image), labels=labels, classes=classes, large=large)
+
 
 def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[str] | None = None) -> list[ImageFiles]:
     """Which files are read and written.
@@ -59,7 +66,7 @@ def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[
     BadSettings
         If an image is given twice.
     """
-    files = [f for path in images for f in image_files(path, notice, scenes=scenes)]
+    files = [f for path in images for one in _expanded(path) for f in image_files(one, notice, scenes=scenes)]
     places = list(map(_absolute, files))
     if len(set(places)) < len(places):
         twice = next(p for p, n in Counter(places).items() if n > 1)
@@ -74,6 +81,13 @@ def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[
 
 def _place(out: Path, name: str, kind: str, formats: Sequence[str]) -> Path | None:
     return out / f"{name}_{kind}.tif" if kind in formats else None
+
+
+def _expanded(path: Path) -> list[Path]:
+    """The files of a pattern, which Windows hands over as it is; a path that exists is no pattern."""
+    if path.exists() or not has_magic(str(path)):
+        return [path]
+    return sorted(map(Path, glob(str(path), recursive=True)), key=natural) or [path]
 
 
 def output_names(files: list[Path]) -> list[str]:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from napari_centermask import __version__
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags
-from napari_centermask.cli.large import LARGE, command_of, large_row, large_steps, with_large
-from napari_centermask.cli.output import busy, check_free, check_writable, follow, notice, print_json, write_labels
+from napari_centermask.cli.large import LARGE, command_of, with_large
+from napari_centermask.cli.output import busy, check_free, check_writable, follow, notice, print_json, working
 from napari_centermask.cli.plan import ImageFiles, plan
+from napari_centermask.cli.segmented import Notes, Segmented, steps_of
 from napari_centermask.core.counted import counted
-from napari_centermask.core.errors import BadModel, BadSettings
+from napari_centermask.core.errors import BadModel, BadSettings, UserError
 from napari_centermask.core.left_out import LeftOut
 from napari_centermask.io.run_file import RunFile, open_run, stamp
 from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
+    from napari_centermask.cli.workers import Workers
     from napari_centermask.core.image_kind import Kind
     from napari_centermask.engines.ensemble import AnySegmenter
     from napari_centermask.models.store.card import ModelCard
-    from napari_centermask.pipeline import PlaneCells, Progress
-    from napari_centermask.pipeline.image_file import FileCells, OpenedFile
-    from napari_centermask.pipeline.large_image import LargeResult
-
-T = TypeVar("T")
+    from napari_centermask.pipeline import Progress
 
 FORMATS = ("labels", "coco")
 Flag = Annotated[bool, Parameter(negative=())]
@@ -45,6 +45,8 @@ def segment(
     axes: str | None = None,
     scenes: list[str] | None = None,
     large: float = LARGE,
+    workers: int | None = None,
+    scheduler: str | None = None,
     overwrite: Flag = False,
     json: Flag = False,
     settings: Annotated[SegmentSettings, Parameter(name="*")] = SegmentSettings(),  # noqa: B008  a frozen default
@@ -69,7 +71,7 @@ def segment(
     ----------
     images
         Image files (png, tif, jpg, npy; lif and nd2 with the extra bioio, czi with bioio-czi too; OME-Zarr), or folders of them.
-        Results of segmentation in a folder are left out.
+        Patterns such as "plate/*.tif" may be quoted. Results of segmentation in a folder are left out.
     out
         Folder for the results; created if missing.
     format
@@ -83,6 +85,11 @@ def segment(
     large
         Megapixels of a plane beyond which an image is read tile by tile, and its cells are written while they are found, as
         OME-Zarr labels and a table. So are images of which all planes fill more than half of the memory.
+    workers
+        Segment the images on so many processes of this computer; each loads the model once. Needs the extra cluster.
+    scheduler
+        Segment the images on the workers of a Dask scheduler at this address, such as tcp://10.0.0.1:8786. They need this
+        package, and the folders of the images and the results.
     overwrite
         Replace existing results.
     json
@@ -90,6 +97,7 @@ def segment(
     """
 
     formats = _formats(format)
+    chosen = _workers(workers, scheduler)
     plans = plan(images, out, [*formats, "classes"] if maps else formats, scenes=scenes)
     plans = with_large(plans, out, limit=large, axes=axes, maps=maps)
     coco = out / "annotations.json" if "coco" in formats and any(f.large is None for f in plans) else None
@@ -107,7 +115,7 @@ def segment(
         "models": [[str(path), stamp(path)] for path in _model_files(settings)],
     }
     with open_run(out, command, outputs, overwrite=overwrite) as run:
-        segmenting = Segmenting(plans, coco, run, settings, command=command, axes=axes, is_quiet=json)
+        segmenting = Segmenting(plans, coco, run, settings, command=command, axes=axes, is_quiet=json, workers=chosen)
         segmenting.check(overwrite=overwrite)
         return segmenting.run()
 
@@ -121,6 +129,15 @@ def _model_files(settings: SegmentSettings) -> list[Path]:
         with suppress(BadModel):
             files += find_model(name).paths
     return files
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What ran the model, for the report."""
+
+    engine: str = ""
+    device: str = ""
+    place: str = ""
 
 
 class Segmenting:
@@ -138,6 +155,8 @@ class Segmenting:
         As JSON; what it was stopped in goes on only for the same.
     is_quiet
         Print JSON at the end instead of a line for each image.
+    workers
+        Where the images are segmented; None for this process.
     """
 
     def __init__(
@@ -150,9 +169,12 @@ class Segmenting:
         command: dict[str, Any],
         axes: str | None,
         is_quiet: bool,
+        workers: Workers | None = None,
     ) -> None:
         self.plans, self.coco, self.noted, self.command = plans, coco, noted, command
         self.settings, self.axes, self.is_quiet = settings, axes, is_quiet
+        self.workers, self.ran = workers, Ran()
+        self.card: ModelCard | None = None
         self.left_out = LeftOut[str](lambda why: notice(f"Error: {why}"))
         self._doubts: set[Kind | None] = set()
         self.waiting = [f for f in plans if not _is_done(f, noted)]
@@ -173,20 +195,13 @@ class Segmenting:
 
     def run(self) -> int:
         """Segment what waits, write the COCO file of all that is done, also when stopped, and return the exit code."""
-        from napari_centermask.engines.ensemble import cards_of
-        from napari_centermask.engines.load import load_engines
-
-        with busy(f"Loading {self.settings.model}"):
-            engine = load_engines(self.settings, say=notice)
-        check_segment_flags(self.settings, cards_of(engine))
-        if any(files.classes for files in self.plans):
-            check_class_maps(engine.card, settings=self.settings)
+        segment_all = self._loaded() if self.workers is None else self._on_workers
         self.noted.begin()
         is_finished = False
         try:
-            self._segment_all(engine)
+            segment_all()
             is_finished = not self.left_out
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UserError):
             n = sum(_is_done(f, self.noted) for f in self.plans)
             notice(f"{n} of {counted(len(self.plans), 'image')} are done. Run the same command again to continue.")
             raise
@@ -198,10 +213,27 @@ class Segmenting:
                 raise
             finally:
                 self.noted.close(finished=is_finished)
-        self._report(engine, written)
+        self._report(written)
         return 2 if self.left_out else 0
 
-    def _segment_all(self, engine: AnySegmenter) -> None:
+    def _loaded(self) -> Callable[[], None]:
+        """Load the models, and return what segments with them."""
+        from napari_centermask.engines.ensemble import cards_of, place_of
+        from napari_centermask.engines.load import load_engines
+
+        with busy(f"Loading {self.settings.model}"):
+            engine = load_engines(self.settings, say=notice)
+        self._check_models(cards_of(engine))
+        self.ran = Ran(engine.name, engine.device, place_of(engine))
+        return partial(self._here, engine)
+
+    def _check_models(self, cards: Sequence[ModelCard]) -> None:
+        check_segment_flags(self.settings, cards)
+        self.card = cards[0]
+        if any(files.classes for files in self.plans):
+            check_class_maps(self.card, settings=self.settings)
+
+    def _here(self, engine: AnySegmenter) -> None:
         """Segment what waits: several devices share the images, or the tiles of the only one."""
         from napari_centermask.engines.several import segmenters_of
         from napari_centermask.pipeline.progress import run_through
@@ -211,70 +243,73 @@ class Segmenting:
         if len(workers) == 1 or len(self.waiting) == 1:
             for files in self.waiting:
                 with self.left_out.unless_done(str(files.image)):
-                    self._keep(files, follow(self._steps(files, engine), files.image.name))
+                    self._keep(files, follow(self._segment(files, engine), files.image.name))
             return
-        with closing(shared(self.waiting, workers, lambda one, files: run_through(self._steps(files, one)))) as done:
+        with closing(shared(self.waiting, workers, lambda one, files: run_through(self._segment(files, one)))) as done:
             for number, future in done:
                 files = self.waiting[number]
                 with self.left_out.unless_done(str(files.image)):
                     self._keep(files, future.result())
 
-    def _steps(self, files: ImageFiles, engine: AnySegmenter) -> Generator[Progress, None, FileCells | LargeResult]:
-        from napari_centermask.pipeline.image_file import segment_file
+    def _on_workers(self) -> None:
+        """Segment what waits on other processes."""
+        from napari_centermask.cli.workers import Task, outcomes, threads_for
+        from napari_centermask.models.store.zoo import find_model
 
-        if files.large is not None:
-            large = large_steps(files, engine, self.settings, axes=self.axes, command=self.command)
-            return self._noticing(large, files, engine)
+        names = self.settings.model, *self.settings.more_models
+        self._check_models([find_model(name).card for name in names])
+        threads = threads_for(self.workers)
+        coco = None if self.coco is None else self.coco.absolute()
+        tasks = [Task(f.absolute(), self.settings, coco, self.axes, self.command, threads) for f in self.waiting]
+        folder = self.noted.path.parent.absolute()
+        with working("Segmenting", "images") as advance, closing(outcomes(tasks, self.workers, folder)) as done:
+            for n, (number, outcome) in enumerate(done, start=1):
+                files = self.waiting[number]
+                for notes in outcome.notes:
+                    self._say(notes, files)
+                if outcome.segmented is None:
+                    self.left_out.add(str(files.image), outcome.why)
+                else:
+                    self.ran = Ran(outcome.engine, outcome.device, outcome.place)
+                    self._keep(files, outcome.segmented.named(files))
+                advance(n, len(tasks))
 
-        wants_classes = files.classes is not None
-        steps = segment_file(files.image, engine, self.settings, axes=self.axes, classes=wants_classes)
-        return self._noticing(steps, files, engine)
-
-    def _keep(self, files: ImageFiles, done: FileCells | LargeResult) -> None:
-        """Write the cells of an image, and note that it is done; those of a large one are written."""
-        from napari_centermask.pipeline.large_image import LargeResult
-
-        row, coco = (
-            (large_row(files, done), None) if isinstance(done, LargeResult) else _written(files, done, self.coco)
-        )
-        self.noted.note(
-            _key(files), {"row": row, "coco": coco if self.coco else None, "stamp": stamp(file_of(files.image))}
-        )
-        if not self.is_quiet:
-            print(f"{files.image}: {counted(row['n_instances'], 'cell')} in {row['seconds']:.2f} s")
-
-    def _noticing(
-        self, steps: Generator[Progress | OpenedFile, None, T], files: ImageFiles, engine: AnySegmenter
-    ) -> Generator[Progress, None, T]:
-        """The progress of an image; what is to be known about the file is printed before it is segmented."""
-        from napari_centermask.pipeline.progress import Progress
-
+    def _segment(self, files: ImageFiles, engine: AnySegmenter) -> Generator[Progress, None, Segmented]:
+        """The progress of an image; what is to be known about it is printed before it is segmented."""
+        steps = steps_of(files, engine, self.settings, self.coco, axes=self.axes, command=self.command)
         while True:
             try:
                 step = next(steps)
             except StopIteration as end:
-                done: T = end.value
+                done: Segmented = end.value
                 return done
-            if isinstance(step, Progress):
+            if isinstance(step, Notes):
+                self._say(step, files)
+            else:
                 yield step
-                continue
-            if step.image.note:
-                notice(step.image.note)
-            if step.missing:
-                notice(f"{files.image.name} has no {', '.join(step.missing)}: the model gets an empty channel.")
-            if step.stained:
-                notice(f"{files.image.name}: only the channel {step.stained} is used. Choose others with --channels.")
-            self._doubt(step.kind, files.image.name, engine.card)
 
-    def _doubt(self, kind: Kind | None, name: str, card: ModelCard) -> None:
+    def _keep(self, files: ImageFiles, done: Segmented) -> None:
+        """Note that an image is done; its files are written."""
+        for note in done.notes:
+            notice(note)
+        self.noted.note(_key(files), {"row": done.row, "coco": done.coco, "stamp": stamp(file_of(files.image))})
+        if not self.is_quiet:
+            print(f"{files.image}: {counted(done.row['n_instances'], 'cell')} in {done.row['seconds']:.2f} s")
+
+    def _say(self, notes: Notes, files: ImageFiles) -> None:
+        for sentence in notes.sentences:
+            notice(sentence)
+        self._doubt(notes.kind, files.image.name)
+
+    def _doubt(self, kind: Kind | None, name: str) -> None:
         """Say, once for each kind, that the model was trained on other kinds of images."""
         from napari_centermask.models.store.zoo import list_models
         from napari_centermask.pipeline.suitability import proposed, unsuited
 
-        if kind in self._doubts or not (doubt := unsuited(card, kind, image=name)):
+        if kind in self._doubts or not (doubt := unsuited(self.card, kind, image=name)):
             return
         self._doubts.add(kind)
-        other = proposed(card, kind, {m.name: m.card for m in list_models()})
+        other = proposed(self.card, kind, {m.name: m.card for m in list_models()})
         way = f"Try --model {other}" if other else "Correct about 20 cells of such images and fine-tune the model"
         notice(f"Warning: {doubt} {way}.")
 
@@ -292,9 +327,7 @@ class Segmenting:
         self.noted.note(_COCO, stamp(self.coco))
         return self.coco
 
-    def _report(self, engine: AnySegmenter, coco: Path | None) -> None:
-        from napari_centermask.engines.ensemble import place_of
-
+    def _report(self, coco: Path | None) -> None:
         rows = [d["row"] for d in self._done()]
         if self.is_quiet:
             print_json(
@@ -302,8 +335,8 @@ class Segmenting:
                     "images": rows,
                     "failed": self.left_out.sentences,
                     "coco": coco,
-                    "engine": engine.name,
-                    "device": engine.device,
+                    "engine": self.ran.engine,
+                    "device": self.ran.device,
                     "settings": self.settings.model_dump(mode="json"),
                 }
             )
@@ -311,7 +344,7 @@ class Segmenting:
         places = [str(coco)] * bool(coco) + sorted({str(Path(r["labels"]).parent) for r in rows if r["labels"]})
         places += [r["cells"] for r in rows if "cells" in r]
         if places:
-            notice(f"Engine {engine.name} on {place_of(engine)}. Written: {', '.join(places)}")
+            notice(f"Engine {self.ran.engine} on {self.ran.place}. Written: {', '.join(places)}")
         if self.left_out and rows:
             n = len(self.left_out.why)
             notice(
@@ -333,55 +366,21 @@ def _is_done(files: ImageFiles, noted: RunFile) -> bool:
     return done is not None and done["stamp"] == stamp(file_of(files.image)) and all(map(stamp, files.outputs))
 
 
+def _workers(n: int | None, scheduler: str | None) -> Workers | None:
+    """Where the images are segmented; None for this process."""
+    from napari_centermask.cli.workers import Workers
+
+    if n is not None and scheduler is not None:
+        raise BadSettings(
+            "--workers has no effect with --scheduler, whose workers are started elsewhere. Leave one out."
+        )
+    if n is not None and n < 1:
+        raise BadSettings(f"--workers must be 1 or more, not {n}.")
+    return Workers(n or 0, scheduler or "") if n or scheduler else None
+
+
 def _formats(text: str) -> list[str]:
     formats = [f.strip() for f in text.split(",") if f.strip()]
     if not formats or set(formats) - set(FORMATS):
         raise BadSettings(f"--format must be {', '.join(FORMATS)} or both separated by a comma, not '{text}'.")
     return formats
-
-
-def _written(files: ImageFiles, done: FileCells, coco: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the files of an image; returns its row of the report and its cells as COCO."""
-    from napari_centermask.io.coco.document import to_coco
-    from napari_centermask.io.coco.image_place import with_place
-    from napari_centermask.io.coco.image_record import ImageRecord
-
-    image, planes = done.image, done.planes
-    for why in done.left_out:
-        notice(f"{files.image.name} has no cells in {why}")
-    size = {"pixel_size_um": image.pixel_size_um} if image.pixel_size_um else {}
-    extra = size if coco is None else with_place(size, files.image, coco, files.name)
-    records = [
-        ImageRecord(
-            *(number, files.name, files.image, d.cells.shape, d.cells, extra),
-            plane=d.plane.index,
-            leading=image.leading,
-        )
-        for number, d in enumerate(planes, start=1)
-    ]
-    _write(files, planes)
-    row = {
-        "image": str(files.image),
-        "labels": str(files.labels) if files.labels else None,
-        "classes": str(files.classes) if files.classes else None,
-        "n_instances": sum(len(r.instances) for r in records),
-        "shape": list(records[0].shape),
-        "diameter": round(planes[0].diameter, 2),
-        "left_out": done.left_out,
-        "seconds": round(done.seconds, 4),
-    }
-    return row, to_coco(records)
-
-
-def _write(files: ImageFiles, done: Sequence[PlaneCells]) -> None:
-    """The label image and the class image, each a stack if there are several planes."""
-    import numpy as np
-
-    from napari_centermask.core.compose import label_image
-
-    if files.labels:
-        stack = np.stack([label_image(d.cells) for d in done])
-        write_labels(files.labels, stack[0] if len(stack) == 1 else stack)
-    if files.classes:
-        stack = np.stack([d.classes for d in done])
-        write_labels(files.classes, stack[0] if len(stack) == 1 else stack)

@@ -142,14 +142,25 @@ def _reason(error: Exception) -> str:
 
 
 def load_chosen(
-    model: str | Path | ModelFiles, settings: SegmentSettings, *, say: Callable[[str], None] = _warn
+    model: str | Path | ModelFiles,
+    settings: SegmentSettings,
+    *,
+    say: Callable[[str], None] = _warn,
+    threads: int | None = None,
 ) -> AnyEngine:
-    """Load a model on the engine, device and precision of the settings; raises as `load_engine`."""
-    return load_engine(model, engine=settings.engine, device=settings.device, precision=settings.precision, say=say)
+    """Load a model on the engine, device and precision of the settings; `threads`, and what it raises, as `load_engine`."""
+    return load_engine(
+        model,
+        engine=settings.engine,
+        device=settings.device,
+        precision=settings.precision,
+        threads=threads,
+        say=say,
+    )
 
 
-def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> AnySegmenter:
-    """Load the model of the settings, and those of its ensemble.
+def load_engines(settings: SegmentSettings, *, say: Callable[[str], None], threads: int | None = None) -> AnySegmenter:
+    """Load the model of the settings, and those of its ensemble; `threads` as in `load_engine`.
 
     Raises
     ------
@@ -158,7 +169,7 @@ def load_engines(settings: SegmentSettings, *, say: Callable[[str], None]) -> An
     """
     names = [settings.model, *settings.more_models]
     _check_different(names)
-    loaded = tuple(load_chosen(name, settings, say=say) for name in names)
+    loaded = tuple(load_chosen(name, settings, say=say, threads=threads) for name in names)
     return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
 
 
