@@ -113,3 +113,13 @@ def test_a_run_that_is_killed_again_and_again_finds_the_same_cells(image, expect
 def test_class_maps_are_refused(image, tmp_path, capsys):
     assert cli.run(["segment", str(image), "--out", str(tmp_path), "--maps", *FLAGS]) == 2
     assert "--maps has no effect on field.ome.tif" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_read_in_parts_are_read_as_a_whole(image, tmp_path, capsys):
+    from PIL import Image
+
+    Image.fromarray(next(read_image(image).planes())[1][0][:400, :400]).save(tmp_path / "a.png")
+    flags = ["--large", "0.1", "--diameter", "20", "--engine", "openvino"]
+    assert cli.run(["segment", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *flags]) == 0
+    assert "tile by tile" not in capsys.readouterr().err
+    assert (tmp_path / "out" / "a_labels.tif").exists()

@@ -40,7 +40,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 def test_a_pattern_is_its_files_in_natural_order(tmp_path):
     for name in ("a10.tif", "a2.tif", "b.tif", "c.png"):
-        (tmp_path / name).touch()
+        (tmp_path / name).touch()  # damaged ones are left to their turn
     assert [f.image.name for f in plan([tmp_path / "a*.tif"], tmp_path, [])] == ["a2.tif", "a10.tif"]
     with pytest.raises(BadImage, match="does not exist"):
         plan([tmp_path / "d*.tif"], tmp_path, [])

@@ -13,6 +13,7 @@ import psutil
 from napari_centermask.cli.output import notice
 from napari_centermask.cli.plan import ImageFiles
 from napari_centermask.core.errors import BadImage, BadSettings
+from napari_centermask.io.disk_images import is_in_parts
 from napari_centermask.io.formats.cell_parts import check_parquet
 from napari_centermask.io.images import read_header
 from napari_centermask.io.large_cells import LargePlaces
@@ -76,7 +77,7 @@ def _too_large(path: Path, limit: float, axes: str | None) -> str:
     """Why an image is read tile by tile; empty if it is not. One that cannot be read is left to what reads it."""
     file = file_of(path)
     now = stamp(file)
-    if now is None or (not is_zarr_name(file) and now[0] * _PACKED < limit * 1e6):
+    if now is None or not is_in_parts(path) or (not is_zarr_name(file) and now[0] * _PACKED < limit * 1e6):
         return ""
     try:
         header = read_header(path, axes=axes)

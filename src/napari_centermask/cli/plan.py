@@ -10,7 +10,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from napari_centermask.cli.output import notice
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.io.image_files import image_files, natural
 from napari_centermask.io.large_cells import LargePlaces
 from napari_centermask.io.scene_paths import flat, split
@@ -66,7 +66,7 @@ def plan(images: list[Path], out: Path, formats: list[str], *, scenes: Sequence[
     BadSettings
         If an image is given twice.
     """
-    files = [f for path in images for one in _expanded(path) for f in image_files(one, notice, scenes=scenes)]
+    files = [f for path in images for f in _files_of(path, scenes)]
     places = list(map(_absolute, files))
     if len(set(places)) < len(places):
         twice = next(p for p, n in Counter(places).items() if n > 1)
@@ -83,11 +83,22 @@ def _place(out: Path, name: str, kind: str, formats: Sequence[str]) -> Path | No
     return out / f"{name}_{kind}.tif" if kind in formats else None
 
 
-def _expanded(path: Path) -> list[Path]:
-    """The files of a pattern, which Windows hands over as it is; a path that exists is no pattern."""
+def _files_of(path: Path, scenes: Sequence[str] | None) -> list[Path]:
+    """The images of a path, or of all files of a pattern, which Windows hands over as it is.
+
+    A file of a pattern that cannot be read is left to its turn, as in a folder: it does not stop the others.
+    """
     if path.exists() or not has_magic(str(path)):
+        return image_files(path, notice, scenes=scenes)
+    found = sorted(map(Path, glob(str(path), recursive=True)), key=natural)
+    return [image for one in found for image in _if_readable(one, scenes)] or image_files(path, notice)
+
+
+def _if_readable(path: Path, scenes: Sequence[str] | None) -> list[Path]:
+    try:
+        return image_files(path, notice, scenes=scenes)
+    except BadImage:
         return [path]
-    return sorted(map(Path, glob(str(path), recursive=True)), key=natural) or [path]
 
 
 def output_names(files: list[Path]) -> list[str]:

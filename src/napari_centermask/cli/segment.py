@@ -253,7 +253,8 @@ class Segmenting:
 
     def _on_workers(self) -> None:
         """Segment what waits on other processes."""
-        from napari_centermask.cli.workers import Task, outcomes, threads_for
+        from napari_centermask.cli.worker import Task
+        from napari_centermask.cli.workers import outcomes, threads_for
         from napari_centermask.models.store.zoo import find_model
 
         names = self.settings.model, *self.settings.more_models

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_centermask import __version__
 from napari_centermask.cli.output import notice
-from napari_centermask.cli.plan import ImageFiles
-from napari_centermask.cli.segmented import Notes, Segmented, steps_of
+from napari_centermask.cli.worker import Outcome, Task, work
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.core.extras import how_to_install
-from napari_centermask.core.left_out import LeftOut
-from napari_centermask.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-    from napari_centermask.engines.ensemble import AnySegmenter
 
 RETRIES = 2
 """How often an image is tried again after an error that is no fault of the image: a choice."""
@@ -45,93 +41,6 @@ class Workers:
 
     n: int = 0
     scheduler: str = ""
-
-
-@dataclass(frozen=True)
-class Task:
-    """An image for a worker; see `segmented.steps_of`."""
-
-    files: ImageFiles
-    settings: SegmentSettings
-    coco: Path | None
-    axes: str | None
-    command: Mapping[str, Any]
-    threads: int | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a worker made of an image.
-
-    Attributes
-    ----------
-    segmented
-        None if it failed.
-    notes
-        What is to be known about the image.
-    why
-        Why it failed; empty if it did not.
-    process
-        The worker's process, as "4711 on lab-pc".
-    loads
-        How often that process has loaded models.
-    engine, device, place
-        Of the model, for the report.
-    """
-
-    segmented: Segmented | None
-    notes: list[Notes]
-    why: str
-    process: str
-    loads: int
-    engine: str = ""
-    device: str = ""
-    place: str = ""
-
-
-_KEPT: dict[str, AnySegmenter] = {}
-"""In a worker: the models that it has loaded, by their settings."""
-_LOADS: list[str] = []
-
-
-def work(task: Task) -> Outcome:
-    """Segment an image, in a worker. An image that cannot be segmented is an outcome; only other errors are tried again."""
-    from napari_centermask.engines.ensemble import place_of
-
-    process = f"{os.getpid()} on {_host()}"
-    notes: list[Notes] = []
-    left_out = LeftOut[str]()
-    with left_out.unless_done(str(task.files.image)):
-        engine = _engine(task, notes)
-        steps = steps_of(task.files, engine, task.settings, task.coco, axes=task.axes, command=task.command)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                about = {"engine": engine.name, "device": engine.device, "place": place_of(engine)}
-                return Outcome(end.value, notes, "", process, len(_LOADS), **about)
-            if isinstance(step, Notes):
-                notes.append(step)
-    return Outcome(None, notes, left_out.sentences[0], process, len(_LOADS))
-
-
-def _engine(task: Task, notes: list[Notes]) -> AnySegmenter:
-    from napari_centermask.engines.load import load_engines
-
-    names = ("model", "more_models", "engine", "device", "precision")
-    key = repr([getattr(task.settings, name) for name in names] + [task.threads, task.command["models"]])
-    if key not in _KEPT:
-        _KEPT.clear()
-        say = lambda text: notes.append(Notes([text]))  # noqa: E731
-        _KEPT[key] = load_engines(task.settings, say=say, threads=task.threads)
-        _LOADS.append(key)
-    return _KEPT[key]
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()
 
 
 def outcomes(tasks: Sequence[Task], workers: Workers, folder: Path) -> Generator[tuple[int, Outcome], None, None]:
@@ -159,45 +68,87 @@ def outcomes(tasks: Sequence[Task], workers: Workers, folder: Path) -> Generator
     with _client(workers) as client:
         if workers.scheduler:
             _check_workers(client, workers.scheduler, folder)
-        done: Queue[tuple[int, Future[Outcome]]] = Queue()
-        futures = [client.submit(work, task, pure=False, retries=RETRIES) for task in tasks]
+        yield from _Sent(client, tasks, workers).outcomes()
+
+
+class _Sent:
+    """The images that a client has sent to workers."""
+
+    def __init__(self, client: Client, tasks: Sequence[Task], workers: Workers) -> None:
+        self._client, self._tasks, self._workers = client, tasks, workers
+        self._done: Queue[tuple[int, Future[Outcome]]] = Queue()
+        self._futures: dict[int, Future[Outcome]] = {}
+        self._losses: Counter[int] = Counter()
+
+    def outcomes(self) -> Generator[tuple[int, Outcome], None, None]:
+        """See `outcomes`. With a killed worker of a cluster, images that waited in it are blamed, too: each is tried alone."""
         try:
-            for number, future in enumerate(futures):
-                future.add_done_callback(partial(_put, done, number))
-            for left in range(len(futures), 0, -1):
-                number, future = _next(done, client, workers, left)
-                yield number, _outcome(future, workers, tasks[number])
-                futures[number] = None  # its memory on the cluster is released
+            for number in range(len(self._tasks)):
+                self._send(number)
+            blamed = []
+            while self._futures:
+                number, outcome = self._next()
+                if outcome.was_killed and self._workers.scheduler:
+                    blamed.append(number)
+                else:
+                    yield number, outcome
+            for number in blamed:
+                self._send(number)
+                yield self._next()
         finally:
-            client.cancel([f for f in futures if f is not None])
+            self._client.cancel(list(self._futures.values()))
+
+    def _send(self, number: int) -> None:
+        future = self._client.submit(work, self._tasks[number], pure=False, retries=RETRIES)
+        self._futures[number] = future
+        future.add_done_callback(partial(_put, self._done, number))
+
+    def _next(self) -> tuple[int, Outcome]:
+        """The next outcome. One that was lost with its worker before it got here is worked on again."""
+        while True:
+            number, future = self._wait()
+            outcome = _outcome(future, self._tasks[number])
+            if outcome is None:
+                self._losses[number] += 1
+                if self._client.status != "running" or self._losses[number] > RETRIES:
+                    raise UserError(_gone(self._workers))
+                self._send(number)
+                continue
+            del self._futures[number]  # its memory on the cluster is released
+            return number, outcome
+
+    def _wait(self) -> tuple[int, Future[Outcome]]:
+        """The next future that is done; says so if there is no worker meanwhile."""
+        while True:
+            with suppress(Empty):
+                return self._done.get(timeout=_PATIENCE_S)
+            if self._client.status != "running":
+                raise UserError(_gone(self._workers))
+            if not self._client.scheduler_info()["workers"]:
+                notice(
+                    f"No worker is there for the {counted(len(self._futures), 'image')} that are left. Start one: dask worker "
+                    f"{self._workers.scheduler}"
+                )
 
 
-def _put(done: Queue[tuple[int, Any]], number: int, future: Any) -> None:
+def _put(done: Queue[tuple[int, Future[Outcome]]], number: int, future: Future[Outcome]) -> None:
     done.put((number, future))
 
 
-def _next(done: Queue[tuple[int, Any]], client: Client, workers: Workers, left: int) -> tuple[int, Any]:
-    """The next future that is done; says so if there is no worker meanwhile."""
-    while True:
-        try:
-            return done.get(timeout=_PATIENCE_S)
-        except Empty:
-            pass
-        if client.status != "running":
-            raise UserError(_gone(workers))
-        if not client.scheduler_info()["workers"]:
-            notice(
-                f"No worker is there for the {left} images that are left. Start one: dask worker {workers.scheduler}"
-            )
+def _outcome(future: Future[Outcome], task: Task) -> Outcome | None:
+    """The outcome, or why there is none; None if it was lost."""
+    from distributed import CancelledError, KilledWorker
+    from distributed.comm.core import CommClosedError
 
-
-def _outcome(future: Any, workers: Workers, task: Task) -> Outcome:
-    """The outcome, or why there is none."""
-    if future.status in ("cancelled", "lost"):
-        raise UserError(_gone(workers))
-    if future.status == "error":
-        return Outcome(None, [], _why(future.exception(), task), "", 0)
-    outcome: Outcome = future.result()
+    try:
+        if future.status in ("cancelled", "lost"):
+            return None
+        if future.status == "error":
+            error = future.exception()
+            return Outcome(None, [], _why(error, task), "", 0, was_killed=isinstance(error, KilledWorker))
+        outcome: Outcome = future.result()
+    except (CancelledError, CommClosedError, TimeoutError):
+        return None
     return outcome
 
 
@@ -227,9 +178,10 @@ def _client(workers: Workers) -> Iterator[Client]:
     except ImportError as error:
         raise MissingExtra(f"--workers and --scheduler need Dask ({error}): {how_to_install('cluster')}") from None
     if not workers.scheduler:
-        quiet = {"distributed.scheduler.allowed-failures": RETRIES, "distributed.admin.low-level-log-length": 100}
+        # An image waits here and not in a worker, where it would be blamed if another one kills that.
+        own = {"distributed.scheduler.allowed-failures": RETRIES, "distributed.scheduler.worker-saturation": 1.0}
         with (
-            dask.config.set(quiet),
+            dask.config.set(own),
             LocalCluster(
                 n_workers=workers.n,
                 threads_per_worker=1,

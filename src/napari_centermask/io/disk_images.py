@@ -21,6 +21,7 @@ from napari_centermask.io.tiff import tiff_array
 from napari_centermask.io.zarr_images import zarr_array
 
 _LARGEST_BLOCK = 1 << 30  # bytes of one chunk, strip or tile, which must be in memory to read any of it: a choice
+_TIFFS = (".tif", ".tiff")
 _UNREADABLE = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(MemoryError, AssertionError),
@@ -112,6 +113,12 @@ class DiskPlane:
         )
 
 
+def is_in_parts(path: Path) -> bool:
+    """Whether files of this kind can be read in parts."""
+    file = split(path)[0]
+    return is_zarr_name(file) or file.suffix.lower() in (*_TIFFS, ".npy")
+
+
 def open_on_disk(path: Path, *, axes: str | None = None) -> DiskImage:
     """An image file whose pixels stay on the disk.
 
@@ -132,7 +139,7 @@ def open_on_disk(path: Path, *, axes: str | None = None) -> DiskImage:
         within = names[only(path, names)]
         source = zarr_array(path / within if within else path)
         letters = header.axes if source.ndim == len(header.axes) else None
-    elif suffix in (".tif", ".tiff"):
+    elif suffix in _TIFFS:
         number = number_of(file, scene_names(file), scene) if scene else None
         source, stored = tiff_array(file, series=number)
         letters = stored if "S" in stored else None
@@ -196,7 +203,7 @@ def _check_blocks(path: Path, source: Array) -> None:
     if size > _LARGEST_BLOCK:
         raise BadImage(
             f"{path.name} has pixels compressed in blocks of {size / 2**30:.1f} GB, which must be read as a whole. Save it as "
-            "OME-Zarr, or as a TIFF with tiles of 512 x 512."
+            "OME-Zarr, or as a TIFF with tiles of 512 x 512; or raise --large if it fits into memory."
         )
 
 

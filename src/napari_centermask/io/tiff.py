@@ -142,7 +142,8 @@ def tiff_array(path: Path, *, series: int | None = None) -> tuple[Any, str]:
         model = getattr(chosen.keyframe.photometric, "name", "")
         if model in _CONVERTED or (model == "YCBCR" and int(chosen.keyframe.compression) not in (6, 7)):
             raise BadImage(
-                f"{path.name} holds colours as {model}, and is too large to be converted. Save it as grey levels or RGB."
+                f"{path.name} holds colours as {model}, which cannot be converted in parts. Save it as grey levels or RGB, or "
+                "raise --large if it fits into memory."
             )
         if chosen.dataoffset is not None and (data := tifffile.memmap(path, mode="r", series=number)).ndim:
             return data, str(chosen.axes)
