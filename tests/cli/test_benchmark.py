@@ -91,6 +91,6 @@ def test_settings_out_of_range_are_named_by_their_flags(measured, tokens, capsys
     assert measured == []
 
 
-def test_a_model_where_an_image_belongs_is_told_from_one(capsys):
+def test_a_model_where_an_image_belongs_is_named_with_its_flag(capsys):
     assert cli.run(["benchmark", "unet-nuclei", "--profile"]) == 2
     assert "unet-nuclei is a model, not an image. Name it with --model unet-nuclei." in capsys.readouterr().err

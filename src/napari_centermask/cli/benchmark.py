@@ -249,7 +249,10 @@ def _outcome(model: str, picked: Picked, least: float) -> str:
         )
     best, inside = picked.chosen, choose([row for row in picked.rows if row.runtime.engine in IN_NAPARI], least)
     other = "" if inside in (None, best) else f"; inside napari, {inside.runtime}"
-    return f"The engine auto now uses {best.runtime} for '{model}' on this computer{other}. Undo: benchmark --forget"
+    return (
+        f"The engine auto now uses {best.runtime} for '{model}' on this computer{other}. "
+        f"Undo: benchmark --forget --model {model}"
+    )
 
 
 def _sides(text: str) -> list[int]:

@@ -91,9 +91,9 @@ def pick(
     yield Progress(0, 3, "Estimating the cell diameter")
     measuring = _Measuring(files, images, _with_diameters(files, images, settings), runs)
     yield from measuring.step(first, "engine", 0)
-    leaders = _leaders(measuring.rows, agreement)
-    yield from measuring.step([v for leader in leaders for v in _with_threads(leader)], "threads", 1)
     leaders, n_tiles = _leaders(measuring.rows, agreement), measuring.most_tiles(files.card)
+    yield from measuring.step([v for leader in leaders for v in _with_threads(leader, n_tiles)], "threads", 1)
+    leaders = _leaders(measuring.rows, agreement)
     yield from measuring.step([v for leader in leaders for v in _with_batches(leader, n_tiles)], "batch", 2)
     rows = tuple(sorted(measuring.rows.values(), key=lambda row: row.seconds))
     return Picked(rows, choose(rows, agreement), tuple(measuring.left_out))
@@ -154,15 +154,19 @@ def _leaders(rows: dict[Runtime, Measured], agreement: float) -> list[Runtime]:
     return list(dict.fromkeys(row.runtime for row in both if row is not None))
 
 
-def _with_threads(runtime: Runtime) -> list[Runtime]:
-    """With half of the cores (one thread for each, where a core shows as two), and shared by two workers or all GPUs."""
+def _with_threads(runtime: Runtime, n_tiles: int) -> list[Runtime]:
+    """With half of the cores (one thread for each, where a core shows as two), and shared by two workers or all GPUs.
+
+    A single tile cannot be shared.
+    """
     if runtime.device == "cpu":
         half = n_cores() // 2
         if not half:
             return []
-        return [runtime, replace(runtime, threads=half), replace(runtime, threads=half, device="cpu,cpu")]
+        shared = [replace(runtime, threads=half, device="cpu,cpu")] if n_tiles > 1 else []
+        return [runtime, replace(runtime, threads=half), *shared]
     n = count_gpus()
-    if runtime.device in ("cuda", "tensorrt") and n > 1:
+    if runtime.device in ("cuda", "tensorrt") and n > 1 and n_tiles > 1:
         return [runtime, replace(runtime, device=",".join(f"{runtime.device}:{k}" for k in range(n)))]
     return []
 
