@@ -73,12 +73,13 @@ test-lowest: setup
 	env OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --suite=core -n 2 $(HEADLESS) -W ignore::DeprecationWarning
 
 # The tests that draw, on Qt bindings other than PyQt6, each in an environment of its own: make test-bindings BINDINGS=PyQt5
+# With the torch of constraints.txt, which uv links from its cache: the journey (tests/e2e) fine-tunes in a child process.
 # PySide6 6.12.0 aborts with Python 3.11 (docs/upstream.md).
 BINDINGS := PySide6!=6.12.0 PyQt5
 test-bindings: setup
 	for binding in $(BINDINGS); do \
 	  env=.venv-$${binding%%!*}; test -x $$env/bin/python || $(PYTHON) -m venv $$env; \
-	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[bioio,figures,formats,onnx,test,test-plugins]' "napari>=0.6" onnx pyqtgraph "$$binding"; \
+	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[bioio,figures,formats,train,test,test-plugins]' "napari>=0.6" "$$binding"; \
 	  $(MAKE) --no-print-directory test-gui BIN=$$env/bin; \
 	done
 

@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 TESTS = Path(__file__).parent
+sys.path.append(str(TESTS))  # at the end, as folders here are called as packages are
 GUI_FOLDERS = {"widgets", "e2e"}
 QT_FREE = {
     "test_changes.py",

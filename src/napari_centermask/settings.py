@@ -692,7 +692,8 @@ class TrainSettings(Settings):
     data: list[Path] = Field(
         ...,
         title="Data",
-        description="Folders with images/ and annotations_train.json; at least one also has annotations_val.json.",
+        description="Folders with images/ and annotations_train.json, at least one also with annotations_val.json; projects, or "
+        "training data of other tools, which are copied to the run folder.",
     )
     out: Path = Field(..., title="Run folder", description="Run folder: settings, events, checkpoints, the model.")
     start: str | None = Field(
@@ -930,7 +931,11 @@ class ClassifierTraining(Settings):
     against imbalance", compares weights, focal loss and oversampling, none of which is on.
     """
 
-    data: list[Path] = Field(..., description="Folders with images/ and annotations_train.json, annotations_val.json.")
+    data: list[Path] = Field(
+        ...,
+        description="Folders with images/ and annotations_train.json, annotations_val.json; projects, or training data of other "
+        "tools.",
+    )
     out: Path = Field(..., description="The model to write: NAME.classifier.onnx.")
     model: ClassifierSettings = Field(default_factory=ClassifierSettings)
     epochs: int = Field(60, ge=1, description="Number of passes over the training cells.")

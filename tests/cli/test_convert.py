@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import other_tools
 from napari_centermask import cli
 from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import CannotSave
@@ -228,3 +229,11 @@ def test_stopping_midway_leaves_nothing_half_written(coco, tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         write_files(target, [result], FORMATS[to], advance=stop)
     assert not target.parent.exists() or not list(target.parent.iterdir())
+
+
+def test_a_class_that_other_files_number_otherwise_stays_the_same_category(tmp_path):
+    folder = other_tools.labelme(tmp_path / "theirs", kinds=("live", "dead"))
+    assert cli.run(["convert", str(folder), str(tmp_path / "out.json")]) == 0
+    for record in read_coco(tmp_path / "out.json"):
+        kinds = {cell.box[:2]: record.instances.categories[cell.category] for cell in record.instances}
+        assert kinds == {at: ("live", "dead")[n % 2] for n, at in enumerate(other_tools.SQUARES)}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import other_tools
 from napari_centermask import cli
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
@@ -115,3 +116,23 @@ def test_a_missing_image_is_left_out_of_an_evaluation_and_named(damaged, capsys)
     out, err = capsys.readouterr()
     assert "2 images" in out
     assert "2.png" in err
+
+
+def test_a_folder_of_another_tool_is_judged_as_it_is(capsys, tmp_path):
+    folder = other_tools.stardist(tmp_path / "theirs")
+    assert cli.run(["convert", str(folder / "test" / "masks"), str(tmp_path / "found.json"), "--from", "labels"]) == 0
+    tokens = [
+        "evaluate",
+        "--predictions",
+        tmp_path / "found.json",
+        "--data",
+        folder,
+        "--json",
+        tmp_path / "report.json",
+    ]
+    assert cli.run([str(t) for t in [*tokens, "--split", "test"]]) == 0
+    figures = json.loads((tmp_path / "report.json").read_text())
+    assert (figures["n_images"], figures["f1"]) == (2, 1.0)
+    assert "Read as pairs of images and masks" in capsys.readouterr().err
+    assert cli.run([str(t) for t in tokens]) == 2
+    assert "Choose one with --split" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import other_tools
 from napari_centermask import cli
 from napari_centermask.events import DoneEvent, StartEvent
 from napari_centermask.io.coco.document import read_coco, write_coco
@@ -141,7 +142,7 @@ def test_one_split_of_a_folder_is_trained_on(capsys, fields, parent, tmp_path):
     (fields / "annotations.json").rename(fields / "annotations_train.json")
     options = ("--start", parent, "--out", tmp_path / "run", "--dry-run")
     assert run("finetune", fields, *options) == 2
-    assert "It has the splits train: choose one with --split." in capsys.readouterr().err
+    assert "only annotations_train.json. Choose one with --split: train." in capsys.readouterr().err
     assert run("finetune", fields, *options, "--split", "test") == 2
     assert "annotations_test.json" in capsys.readouterr().err
     assert run("finetune", fields, *options, "--split", "train") == 0
@@ -276,3 +277,13 @@ def test_two_processes_halve_their_batch_together_when_one_is_short_of_memory(tr
     assert notice["batch"] == 2
     assert events[-1]["event"] == "done"
     assert events[-1]["step"] == 3
+
+
+def test_the_splits_of_another_tool_are_those_of_the_run(capfd, parent, tmp_path):
+    folder = other_tools.roboflow(tmp_path / "theirs")
+    assert run("finetune", folder, "--start", parent, "--out", tmp_path / "run", "--dry-run") == 0
+    assert "Read as YOLO segmentation: train of theirs, 3 images with 18 cells." in capfd.readouterr().err
+    names = {
+        split: len(read_coco(tmp_path / "run" / "data" / f"annotations_{split}.json")) for split in ("train", "val")
+    }
+    assert names == {"train": 3, "val": 2}

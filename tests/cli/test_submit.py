@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import other_tools
 from napari_centermask import cli
 
 
@@ -32,6 +33,18 @@ def test_a_dry_run_shows_size_reason_node_hours_and_scaled_settings(command, cap
     assert (plan["nodes"], plan["node_hours"]) == (2, 5.0)
     assert (plan["settings"]["batch"], plan["settings"]["steps"]) == (64, 625)
     assert plan["settings"]["learning_rate"] == pytest.approx(8e-3)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_data_of_another_tool_are_planned_without_a_trace(command, capsys, tmp_path):
+    path = tmp_path / "run.json"
+    folder = other_tools.stardist(tmp_path / "theirs")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data": [str(folder)]}))
+    assert cli.run([*command, "--dry-run", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "Read as pairs of images and masks (as for StarDist): train of theirs" in printed.err
+    plan = json.loads(printed.out)
+    assert plan["settings"]["data"] == [str(folder)]
     assert not (tmp_path / "mine").exists()
 
 

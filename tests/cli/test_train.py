@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import other_tools
 from napari_centermask import cli
 from napari_centermask.core.compose import label_image
 from napari_centermask.io.coco.document import write_coco
@@ -110,7 +111,7 @@ def test_a_start_model_that_goes_away_meanwhile_is_compared_with_all_the_same(ca
 def test_training_on_a_folder_without_annotations_says_so(capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     assert run("train", "--data", tmp_path / "empty", "--out", tmp_path / "run", *TINY) == 2
-    assert "annotations_train.json" in capsys.readouterr().err
+    assert "has no annotations.json, and no training data that are recognised" in capsys.readouterr().err
 
 
 def test_an_earlier_run_is_not_written_over(capsys, fields, tmp_path):
@@ -124,3 +125,30 @@ def test_an_earlier_run_is_not_written_over(capsys, fields, tmp_path):
 def test_resuming_without_a_checkpoint_says_so(capsys, fields, tmp_path):
     assert run("train", "--data", fields, "--out", tmp_path / "run", "--resume", *TINY) == 2
     assert "resume from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", [other_tools.stardist, other_tools.yolo], ids=["StarDist", "YOLO"])
+def test_a_folder_of_another_tool_is_trained_on_as_it_is(capfd, tmp_path, make):
+    out, folder = tmp_path / "run", make(tmp_path / "theirs")
+    assert run("train", "--data", folder, "--out", out, "--json", *TINY) == 0
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [events[0]["event"], events[-1]["event"]] == ["start", "done"]
+    said = [event["message"] for event in events if event["event"] == "notice"]
+    assert said[0].startswith("Read as ")
+    assert f"train of theirs, {6 if make is other_tools.stardist else 4} images with " in said[0]
+    assert run("train", out / "run.json", "--resume", "--steps", "3") == 0
+    assert "step 3" in capfd.readouterr().out
+
+
+def test_a_folder_of_another_tool_is_drawn_as_tiles(capfd, tmp_path):
+    folder = other_tools.labelme(tmp_path / "theirs")
+    assert run("train", "--data", folder, "--out", tmp_path / "run", "--preview", *TINY) == 0
+    assert (tmp_path / "run_tiles.png").is_file()
+    assert "Read as LabelMe" in capfd.readouterr().err
+
+
+def test_a_folder_with_an_image_without_a_mask_is_refused(capfd, tmp_path):
+    folder = other_tools.pairs(tmp_path / "theirs")
+    (folder / "masks" / "c_mask.png").unlink()
+    assert run("train", "--data", folder, "--out", tmp_path / "run", *TINY) == 2
+    assert "1 image (c.tif)" in capfd.readouterr().err

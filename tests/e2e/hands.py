@@ -197,11 +197,12 @@ def write(widget: QWidget, text: str) -> None:
 
 
 def answer(act: Callable[[QDialog], None]) -> None:
-    """Do something with the dialog that opens next, once it is there."""
+    """Do something with the dialog that opens next, once it is there; one that is still open is not meant."""
+    before = QApplication.activeModalWidget()
 
     def look() -> None:
         dialog = QApplication.activeModalWidget()
-        if dialog is None or not dialog.isVisible() or isinstance(dialog, QProgressDialog):
+        if dialog in (None, before) or not dialog.isVisible() or isinstance(dialog, QProgressDialog):
             QTimer.singleShot(50, look)
         else:
             act(dialog)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import other_tools
 from napari_centermask.io.project import Project
 from napari_centermask.io.project_import import import_into
 
@@ -96,3 +97,34 @@ def test_the_file_that_was_chosen_is_read_also_where_only_others_are_named_as_ce
     tifffile.imwrite(folder / "c.tif", np.zeros(SHAPE, np.uint8))
     with Project.create(folder) as project:
         assert import_into(project, chosen, whole_folder=True).file == "c.tif"
+
+
+@pytest.mark.parametrize("given", ["", "01_GT/TRA/man_track.txt"])
+def test_a_sequence_of_the_challenge_brings_its_frames_with_their_outlines(tmp_path, given):
+    folder = other_tools.challenge(tmp_path / "theirs")
+    (tmp_path / "project").mkdir()
+    with Project.create(tmp_path / "project") as project:
+        report = import_into(project, folder / given, whole_folder=True)
+        assert (report.images, report.cells, report.n_refused) == (3, 18, 0)
+        assert [image.path for image in project.images] == [folder / "01" / f"t00{at}.tif" for at in (0, 2, 4)]
+
+
+def test_tracks_without_frames_are_one_series_of_an_image_of_the_project(tmp_path):
+    """As `track --ctc 01_RES` writes the cells of 01.tif."""
+    folder = tmp_path / "project"
+    stack = np.stack([other_tools.image(n) for n in range(6)])
+    other_tools.write(folder / "01.tif", stack)
+    for at in range(6):
+        other_tools.write(tmp_path / "01_RES" / f"mask{at:03}.tif", other_tools.labels())
+    (tmp_path / "01_RES" / "res_track.txt").write_text("".join(f"{n} 0 5 0\n" for n in range(1, 7)))
+    with Project.create(folder) as project:
+        report = import_into(project, tmp_path / "01_RES" / "res_track.txt", whole_folder=True)
+        assert (report.images, report.cells, report.n_refused) == (1, 36, 0)
+        assert {cell.track for cell in project.result(project.images[0].id)} == {1, 2, 3, 4, 5, 6}
+
+
+def test_a_folder_with_splits_comes_whole(tmp_path):
+    (tmp_path / "project").mkdir()
+    with Project.create(tmp_path / "project") as project:
+        report = import_into(project, other_tools.stardist(tmp_path / "theirs"))
+        assert (report.images, report.cells) == (8, 48)

@@ -44,9 +44,10 @@ def compare(
     old, new
         Names of installed models, or model files.
     data
-        Folders with images/ and annotations.json, or annotations_SPLIT.json. The new model must not have been trained on them.
+        Folders with images/ and annotations.json, or annotations_SPLIT.json, or training data of another tool as they are. The
+        new model must not have been trained on them.
     split
-        train, val or test; all of annotations.json when not given.
+        train, val or test; all images of folders without splits when not given.
     held_out
         Compare on a held-out part of each folder that, where possible, neither model was trained on;
         the folders may be projects.

@@ -47,9 +47,9 @@ def evaluate(
     Parameters
     ----------
     data
-        Folder with images/ and annotations.json, or annotations_SPLIT.json.
+        Folder with images/ and annotations.json, or annotations_SPLIT.json, or training data of another tool as they are.
     split
-        train, val or test; all of annotations.json when not given.
+        train, val or test; all images of a folder without splits when not given.
     predictions
         COCO file to evaluate instead of a model; images are matched by file name. All its cells count unless
         --score is given.

@@ -60,10 +60,11 @@ def finetune(
     Parameters
     ----------
     data
-        A project, or a folder with images/ and annotations.json.
+        A project, a folder with images/ and annotations.json, or training data of another tool as they are: StarDist, Cellpose,
+        LabelMe, YOLO, Cell Tracking Challenge.
     split
-        Use annotations_SPLIT.json of a folder, such as train; annotations.json when not given. The cells to compare the models on
-        are held out from these.
+        Use annotations_SPLIT.json of a folder, or that split of another tool's, such as train, and hold the cells to compare the
+        models on out from these. When not given: annotations.json, or the other tool's own splits.
     start
         The model to start from; nuclei when not given.
     scratch

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
@@ -15,6 +17,8 @@ from napari_centermask.cloud.workspace import read_workspace
 from napari_centermask.core.errors import BadSettings, UserError
 from napari_centermask.jobs.command import check_new_run
 from napari_centermask.jobs.sweep.plan import read_plan, read_run
+from napari_centermask.settings import TrainSettings
+from napari_centermask.training.run.copies import with_copies
 
 
 def submit(
@@ -89,21 +93,22 @@ def submit(
     if endpoint and not register:
         raise BadSettings("--endpoint deploys a registered model. Add --register NAME.")
     release = Release(register, endpoint or "") if register else None
-    plan = make_plan(
-        settings,
-        read_workspace(workspace),
-        compute,
-        create=create_compute,
-        size=size,
-        nodes=nodes,
-        processes=processes,
-        scale=scale_batch,
-        hours=hours,
-        sweep=sweep,
-        concurrent=concurrent,
-        release=release,
-    )
-    _show(plan, json=json and dry_run)
+    with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary:  # nothing stays of a plan
+        plan = make_plan(
+            with_copies(settings, place=Path(temporary), say=notice),
+            read_workspace(workspace),
+            compute,
+            create=create_compute,
+            size=size,
+            nodes=nodes,
+            processes=processes,
+            scale=scale_batch,
+            hours=hours,
+            sweep=sweep,
+            concurrent=concurrent,
+            release=release,
+        )
+    _show(plan, of=settings, json=json and dry_run)
     if dry_run:
         return 0
     check_new_run(plan.settings.out)
@@ -111,6 +116,9 @@ def submit(
         raise UserError("Nothing was submitted. Confirm with y, or add --yes.")
     from napari_centermask.cloud.client import AzureJobs
 
+    ready = with_copies(settings)  # of data of other tools, only what the training reads travels
+    folders = {"data": ready.data, "replay": ready.replay}
+    plan = replace(plan, settings=plan.settings.model_copy(update=folders))
     record = submit_plan(plan, AzureJobs(plan.workspace), notice)
     folder = plan.settings.out
     print_json(record.model_dump(mode="json") | {"out": folder}) if json else print(
@@ -128,7 +136,8 @@ def _is_sweep(path: Path) -> bool:
     return isinstance(values, dict) and "search" in values
 
 
-def _show(plan: Plan, *, json: bool) -> None:
+def _show(plan: Plan, *, of: TrainSettings, json: bool) -> None:
+    """Print the plan; its settings name the folders of the run file."""
     if not json:
         for line in plan.lines:
             notice(line)
@@ -144,7 +153,7 @@ def _show(plan: Plan, *, json: bool) -> None:
             "node_hours": plan.node_hours,
             "trials": plan.sweep.trials if plan.sweep else None,
             "data_mb": round(plan.data_mb, 1),
-            "settings": plan.settings.model_dump(mode="json"),
+            "settings": plan.settings.model_copy(update={"data": of.data, "replay": of.replay}).model_dump(mode="json"),
         }
     )
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from napari_centermask.cli.flags import check_train_flags
-from napari_centermask.cli.output import annotations_in, check_writable, notice, print_json
+from napari_centermask.cli.output import annotations_in, busy, check_writable, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.core.extras import how_to_install
@@ -149,6 +149,7 @@ def show_tiles(settings: TrainSettings, path: Path | None, *, json: bool) -> Non
         As the training would, about data and start model.
     """
     from napari_centermask.training.data.checks import check_data
+    from napari_centermask.training.run.copies import with_copies
     from napari_centermask.training.run.preview import write_preview
 
     path = path or settings.out.with_name(f"{settings.out.name}_tiles.png")
@@ -157,6 +158,8 @@ def show_tiles(settings: TrainSettings, path: Path | None, *, json: bool) -> Non
             f"--preview-file is a PNG file, but {path} is named otherwise. Choose a name that ends with .png."
         )
     check_writable([path], inputs=[p for folder in settings.data for p in annotations_in(folder)])
+    with busy("Reading the data"):
+        settings = with_copies(settings, say=notice)
     for note in check_data(settings):
         notice(note)
     write_preview(path, settings)
@@ -193,12 +196,17 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
 
 
 def _steps(settings: TrainSettings) -> Generator[Event, None, None]:
-    """The events of the training, with those of the comparison before the last one."""
+    """The events of the training, with what was recognised in the data, and those of the comparison before the last one."""
+    from napari_centermask.training.run.copies import with_copies
+
     try:
         from napari_centermask.training.run import device, loop, memory
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): {how_to_install('train')}") from error
     is_compared = settings.compare and settings.start
+    said: list[str] = []
+    with busy("Reading the data"):
+        settings = with_copies(settings, say=said.append)
     for event in loop.train(settings):
         if isinstance(event, StartEvent) and is_compared:
             _keep_start(settings)
@@ -211,6 +219,8 @@ def _steps(settings: TrainSettings) -> Generator[Event, None, None]:
                 place = device.choose_device(settings.device)
                 raise memory.stage_failed("comparing", error, settings.out, place) from error
         yield event
+        if isinstance(event, StartEvent):
+            yield from (NoticeEvent(message=text) for text in said)
 
 
 def _reporter() -> Callable[[Event], str]:

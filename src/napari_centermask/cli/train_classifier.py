@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import annotations_in, busy, check_writable
+from napari_centermask.cli.output import annotations_in, busy, check_writable, notice
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.settings import ClassifierTraining
@@ -30,9 +32,11 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
     try:
         from napari_centermask.deploy.classifier_export import export_classifier
         from napari_centermask.training.run.classifier import train_classifier as train
+        from napari_centermask.training.run.copies import readable
     except ImportError as error:
         raise MissingExtra(f"Training needs PyTorch ({error}): {how_to_install('train')}") from error
-    with busy("Training"):
+    with TemporaryDirectory(prefix="centermask-", ignore_cleanup_errors=True) as temporary, busy("Training"):
+        settings = settings.model_copy(update={"data": readable(settings.data, Path(temporary), say=notice)})
         model, card = train(settings, name=name)
     with busy("Exporting"):
         difference = export_classifier(model, card, settings.out)

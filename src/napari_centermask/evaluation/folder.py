@@ -21,6 +21,7 @@ from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.document import check_images
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.image_record import left_out as cells_left_out
+from napari_centermask.io.datasets.folder import annotation_path, of_other_tool, read_folder
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.image_names import is_file, match_names
 from napari_centermask.io.images import read_channel_names, read_image
@@ -38,7 +39,7 @@ Say = Callable[[str], None]
 def read_truth(
     folder: Path, split: str | None, left_out: LeftOut[str] | None = None, *, say: Say = silent
 ) -> list[ImageRecord]:
-    """The annotated images of `annotations_<split>.json`, or of `annotations.json` without a split.
+    """The annotated images of a folder, as `io.datasets.folder.read_folder` reads them.
 
     Parameters
     ----------
@@ -52,13 +53,8 @@ def read_truth(
     BadAnnotations
         If the file or an image is missing, or there are no images.
     """
-    folder = Path(folder)
-    path = folder / (f"annotations_{split}.json" if split else "annotations.json")
-    if not path.is_file():
-        files = ", ".join(sorted(p.name for p in folder.glob("annotations*.json")))
-        others = f", only {files}. Choose another split or folder." if files else ". Choose a folder with annotations."
-        raise BadAnnotations(f"{folder} has no {path.name}{others}")
-    records = read_annotated(path, images_root=folder / "images", say=say)
+    records = read_folder(folder, split, say=say)
+    path = annotation_path(folder, split)
     if not records:
         raise BadAnnotations(f"{path.name} lists no images. Choose another file or folder.")
     if left_out is not None and any(_is_there(r) for r in records):
@@ -82,20 +78,29 @@ def channel_names_in(folder: Path, split: str | None) -> list[str] | None:
     BadAnnotations
         If two images have different ones.
     """
-    first: tuple[ImageRecord, list[str]] | None = None
+    first: tuple[str, list[str]] | None = None
     passed_over = LeftOut[str]()
-    for record in read_truth(folder, split, passed_over):
+    for file_name, path in _images_in(folder, split, passed_over):
         names = None
-        with passed_over.unless_done(image_name(record)):
-            names = read_channel_names(record.path)
+        with passed_over.unless_done(file_name):
+            names = read_channel_names(path)
         if first is not None and names is not None and names != first[1]:
             raise BadAnnotations(
-                f"The channels differ: {first[0].file_name} has {', '.join(first[1])}, {record.file_name} "
+                f"The channels differ: {first[0]} has {', '.join(first[1])}, {file_name} "
                 f"{', '.join(names)}. Save the images with the same channels, or give --channel-names for all."
             )
         if first is None and names:
-            first = record, names
+            first = file_name, names
     return None if first is None else first[1]
+
+
+def _images_in(folder: Path, split: str | None, left_out: LeftOut[str]) -> list[tuple[str, Path]]:
+    """Name and path of each image; cells of other tools, which take long, are not read for that."""
+    if (dataset := of_other_tool(folder)) is not None:
+        return [(item.image.name, item.image) for item in dataset.items(split)]
+    return [
+        (record.file_name, record.path) for record in read_truth(folder, split, left_out) if record.path is not None
+    ]
 
 
 def predictor(

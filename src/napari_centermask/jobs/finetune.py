@@ -11,6 +11,7 @@ from napari_centermask.jobs.command import check_new_run, new_run_folder
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.data.dataset import freeze_dataset
+from napari_centermask.training.run.copies import readable
 from napari_centermask.training.run.defaults import Suggestion, suggest
 
 
@@ -32,9 +33,9 @@ def prepare(
     Parameters
     ----------
     data
-        A project, or a folder with images/ and annotations.json, or annotations_SPLIT.json.
+        A project, a folder with images/ and annotations.json, or annotations_SPLIT.json, or training data of another tool.
     split
-        Which annotations of a folder to use, such as "train"; annotations.json by default.
+        Which annotations of a folder to use, such as "train"; by default annotations.json, or the splits of the other tool.
     start
         Name or file of the model to start from; None to train from scratch.
     out
@@ -62,6 +63,8 @@ def prepare(
         card = None if files is None else files.card
         trained_on = {} if card is None else card.trained_on
         freeze_dataset(data, folder / "data", split=split, val_part=val_part, seed=seed, trained_on=trained_on, say=say)
+        if replay:
+            replay = readable(replay, folder / "replay", trained_on=trained_on, say=say)
         suggestion = suggest(folder / "data", folder, card=card, start=start, replay=replay)
         check_data(suggestion.settings)
     except BaseException:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.history import Change, RegionChange
-from napari_centermask.core.instances import Instance, intersection
+from napari_centermask.core.instances import Instance, Instances, intersection
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import renamed
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -50,6 +50,32 @@ def merge_categories(known: dict[int, str], incoming: dict[int, str]) -> tuple[d
             ids[name.casefold()] = new
         here[id] = ids[name.casefold()]
     return merged, here
+
+
+def with_same_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """The records, with one id for each name of a category where one id has different names in them."""
+    names: dict[int, set[str]] = {}
+    for record in records:
+        for id, name in record.instances.categories.items():
+            names.setdefault(id, set()).add(name)
+    if all(len(known) == 1 for known in names.values()):
+        return list(records)
+    categories: dict[int, str] = {}
+    places: list[dict[int, int]] = []
+    for record in records:
+        used = {cell.category for cell in record.instances}
+        has_all = any(cell.probabilities for cell in record.instances)
+        own = {id: name for id, name in record.instances.categories.items() if id in used or has_all}
+        categories, here = merge_categories(categories, own)
+        places.append(here)
+    return [_with_ids(record, here, categories) for record, here in zip(records, places, strict=True)]
+
+
+def _with_ids(record: ImageRecord, here: dict[int, int], categories: dict[int, str]) -> ImageRecord:
+    cells = [renamed(cell, here, record.instances.categories, categories) for cell in record.instances]
+    crowds = tuple(replace(c, category=here.get(c.category, min(categories, default=1))) for c in record.crowds)
+    instances = Instances(record.shape, cells, categories=categories or {1: "cell"}, are_checked=True)
+    return replace(record, instances=instances, crowds=crowds)
 
 
 def merge(result: Result, records: Iterable[ImageRecord], *, duplicate_iou: float = DUPLICATE_IOU) -> Merge:

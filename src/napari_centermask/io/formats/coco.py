@@ -12,6 +12,7 @@ from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.coco.image_place import place_of
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.importing import import_coco
+from napari_centermask.io.coco.merge import with_same_categories
 from napari_centermask.io.coco.records import by_image, records_of, result_of
 from napari_centermask.io.formats.reading import Reading
 
@@ -47,4 +48,4 @@ def write(path: Path, results: Sequence[Result], advance: Advance = silent) -> N
     for result in results:
         records += records_of(result, result.name, first_id=len(records) + 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_coco(path, records, advance=advance)
+    write_coco(path, with_same_categories(records), advance=advance)

@@ -55,6 +55,16 @@ def _roifile() -> Any:
     return roifile
 
 
+def has_rois(path: Path) -> bool:
+    """Whether a file is an ROI, or a zip with ROIs."""
+    if path.suffix.lower() == ".roi":
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.lower().endswith(".roi") for name in archive.namelist())
+
+
 def read(path: Path, images: Path | None = None, advance: Advance = silent) -> Reading:
     """Cells of an ROI or a zip of ROIs; lines, points and text are skipped and counted.
 

@@ -21,7 +21,7 @@ from napari_centermask.io.formats.reading import Reading, check_size, find_image
 from napari_centermask.io.images import read_image
 from napari_centermask.io.whole_file import whole_file
 
-_TRACKING = re.compile(r"(?:man_seg|man_track|mask)(\d{3,4})")
+_TRACKING = re.compile(r"(?:man_seg|man_track|mask)(\d{3,6})")
 """Of the Cell Tracking Challenge: `01_GT/SEG/man_seg007.tif` and `01_RES/mask007.tif`, for example, belong to `01/t007.tif`."""
 _MARKS = ("_labels", "_label", "_cp_masks", "_masks", "_mask", "_seg", "_rois")
 

@@ -129,7 +129,9 @@ def find_image(path: Path, images: Path | None, name: str, *, but: Set[Path] = f
         if (scene := next(filter(exists, scenes), None)) is not None:
             return scene
     stem = plain[: -len(Path(plain).suffix)] if Path(plain).suffix.lower() in SUFFIXES else plain
-    names = [n for n in dict.fromkeys((plain, *(stem + s for s in SUFFIXES))) if Path(n).suffix.lower() in SUFFIXES]
+    stems = (stem, f"{stem}_img") if path.stem.lower().endswith("_masks") else (stem,)  # as in Cellpose's own data
+    names = [plain, *(s + suffix for s in stems for suffix in SUFFIXES)]
+    names = [n for n in dict.fromkeys(names) if Path(n).suffix.lower() in SUFFIXES]
     names = list(dict.fromkeys(c for n in names for c in (n, n.rsplit("/", 1)[-1])))
     for folder in folders:
         for name in names if folder.is_dir() else ():

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.progress import Advance, silent
 from napari_centermask.io.formats.outlines import result_of
 from napari_centermask.io.formats.reading import Reading, find_image, image_header, refusing
@@ -104,16 +105,28 @@ def _names(path: Path) -> dict[int, str]:
     return {}
 
 
-def _in_yaml(text: str) -> dict[int, str]:
-    """The list, or the numbered list, under `names:`."""
+def yaml_values(text: str) -> dict[str, Any]:
+    """The values of a YAML file; empty if it is damaged or something else.
+
+    Raises
+    ------
+    MissingExtra
+        Without PyYAML.
+    """
     try:
         import yaml
     except ImportError as error:
-        raise MissingExtra(f"The names of the classes need PyYAML ({error}): pip install pyyaml") from error
+        raise MissingExtra(f"YOLO's data.yaml needs PyYAML ({error}): {how_to_install('formats')}") from error
     try:
-        named = yaml.safe_load(text)["names"]
-    except (yaml.YAMLError, KeyError, TypeError):
+        values = yaml.safe_load(text)
+    except yaml.YAMLError:
         return {}
+    return {str(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+
+
+def _in_yaml(text: str) -> dict[int, str]:
+    """The list, or the numbered list, under `names:`."""
+    named = yaml_values(text).get("names")
     if isinstance(named, dict):
         return {k: str(name) for k, name in named.items() if isinstance(k, int)}
     return dict(enumerate(map(str, named))) if isinstance(named, list) else {}

@@ -9,15 +9,13 @@ from types import MappingProxyType
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.progress import silent
 from napari_centermask.evaluation.compare import FEW_SOURCES
-from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.document import check_images, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
+from napari_centermask.io.datasets.folder import annotation_path, of_other_tool, read_folder
 from napari_centermask.io.files import link_file
-from napari_centermask.io.formats.conversion import how_to_convert
-from napari_centermask.io.formats.reading import find_image
 from napari_centermask.io.groups import sources_of
-from napari_centermask.io.image_names import is_file
 from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
 from napari_centermask.io.scene_paths import file_of, flat, is_zarr_name
 from napari_centermask.io.scene_paths import split as split_path
@@ -31,17 +29,18 @@ MANY_SOURCES = 2 * FEW_SOURCES
 
 
 def read_records(
-    source: Path, split: str | None = None, *, say: Callable[[str], None] = lambda text: None
+    source: Path, split: str | None = None, *, fewest: int = FEWEST_CELLS, say: Callable[[str], None] = silent
 ) -> list[ImageRecord]:
-    """The reviewed images of a project, or of a folder with images/ and annotations.json, or annotations_SPLIT.json.
+    """The reviewed images of a project, or of a folder of annotated images as `io.datasets.folder.read_folder` reads it.
 
-    Images may also lie beside the annotations, as `convert` leaves the data of other tools. A project that is open in another
-    window is read too, including its latest edits.
+    A project that is open in another window is read too, including its latest edits.
 
     Parameters
     ----------
+    fewest
+        Cells that are needed.
     say
-        Called with sentences about annotations that are left out or repaired.
+        Called with sentences about what was recognised, and annotations that are left out or repaired.
 
     Raises
     ------
@@ -49,46 +48,22 @@ def read_records(
         If there is none, or nothing in it has been reviewed.
     """
     source = Path(source)
-    annotations = source / ("annotations.json" if split is None else f"annotations_{split}.json")
     if (source / "project.json").exists():
         if split is not None:
             raise BadAnnotations(f"{source.name} is a project, which has no split {split!r}. Leave --split out.")
         records = _of_project(source)
-    elif annotations.exists():
-        records = [_found(r, annotations) for r in read_annotated(annotations, images_root=source / "images", say=say)]
-        check_images(annotations, records)
     else:
-        raise BadAnnotations(
-            f"{source} is not a project or a folder with images/ and {annotations.name}. {_other_splits(source, split)}"
-        )
+        records = read_folder(source, split, say=say)
+        check_images(annotation_path(source, split), records)
     partial = is_partial(records)
     known = [r for r in records if not truth_of(r, partial=partial).is_empty]
     n_cells = sum(len(truth_of(r, partial=partial).instances) for r in known)
-    if n_cells < FEWEST_CELLS:
+    if n_cells < fewest:
         raise BadAnnotations(
-            f"{source.name} has {n_cells} reviewed or corrected cells; at least {FEWEST_CELLS} are needed. "
+            f"{source.name} has {n_cells} reviewed or corrected cells; at least {fewest} are needed. "
             "Correct more cells, or mark a region as reviewed."
         )
     return _with_used_categories(known)
-
-
-def _found(record: ImageRecord, annotations: Path) -> ImageRecord:
-    """The record with the image beside the annotations, if there is none in images/."""
-    if record.path is not None and is_file(record.path):
-        return record
-    path = find_image(annotations, None, record.file_name)
-    is_same_kind = path is not None and path.suffix.lower() == Path(record.file_name).suffix.lower()
-    return replace(record, path=path) if is_same_kind else record
-
-
-def _other_splits(source: Path, split: str | None) -> str:
-    """What to do where a folder lacks the annotations that were asked for."""
-    names = sorted(p.stem.removeprefix("annotations_") for p in source.glob("annotations_*.json"))
-    if not names and (command := how_to_convert(source)) is not None:
-        return f"Convert the cells of the other tool that are there once: {command}"
-    if not names:
-        return "Choose such a folder." if split is None else "Leave --split out, or choose another folder."
-    return f"It has the splits {', '.join(names)}: choose one with --split."
 
 
 def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
@@ -132,18 +107,19 @@ def freeze_dataset(
     val_part: float = 0.2,
     seed: int = 0,
     trained_on: TrainedOn = MappingProxyType({}),
-    say: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] = silent,
 ) -> Split:
     """Write `out`/images and annotations of the splits train and val from a project or an annotated folder.
 
-    If `MANY_SOURCES` or more are held out, half of them are the split test, which no choice depends on, for the comparison of
-    models. All that is held out is at most `val_part` of the cells.
+    The splits of another tool's folder stay as they are, as far as it has them. Otherwise part of the images is held out, at most
+    `val_part` of the cells. If these are `MANY_SOURCES` or more, half of them are the split test, which no choice depends on, for
+    the comparison of models.
     Images are linked if the file system allows it, else copied.
 
     Parameters
     ----------
     split
-        Use only annotations_SPLIT.json of an annotated folder.
+        Use only this split of an annotated folder, and hold part of it out.
     trained_on
         What the models to be compared were trained on, from their cards; see `hold_out`.
     say
@@ -154,12 +130,14 @@ def freeze_dataset(
     BadAnnotations
         If there is nothing to train on.
     """
-    records = read_records(source, split, say=say)
-    if is_partial(records):  # also if one half of them would no longer show it
-        records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
-    parts = hold_out(_unique(records), val_part=val_part, seed=seed, trained_on=trained_on)
-    test: list[ImageRecord] = []
-    if parts.kind == "images" and len(set(sources_of(parts.val))) >= MANY_SOURCES:
+    own = [] if split else _own_splits(source)
+    records = _all_of(source, "train" if own else split, say=say)
+    val, test = (_all_of(source, name, fewest=0, say=say) if name in own else [] for name in ("val", "test"))
+    if val:
+        parts = Split(records, val, "images", len(set(sources_of([*records, *val]))))
+    else:
+        parts = hold_out(records, val_part=val_part, seed=seed, trained_on=trained_on)
+    if parts.kind == "images" and not own and len(set(sources_of(parts.val))) >= MANY_SOURCES:
         halves = hold_out(parts.val, val_part=0.5, seed=seed)
         parts, test = replace(parts, val=halves.train), halves.val
     (out / "images").mkdir(parents=True, exist_ok=True)
@@ -171,6 +149,26 @@ def freeze_dataset(
     if test:
         write_coco(out / "annotations_test.json", test)
     return parts
+
+
+def _own_splits(source: Path) -> list[str]:
+    """The splits of another tool's folder; empty without a part to train on."""
+    dataset = of_other_tool(source)
+    names = [] if dataset is None else dataset.split_names
+    return names if "train" in names else []
+
+
+def _all_of(
+    source: Path, split: str | None, *, fewest: int = FEWEST_CELLS, say: Callable[[str], None]
+) -> list[ImageRecord]:
+    """The records of a split under unique names, which say whether the split is partly reviewed; none if it has no cells."""
+    records = read_records(source, split, fewest=fewest, say=say)
+    if not any(len(record.instances) for record in records):
+        say(f"{split} of {source.name} has no cells: left out.")
+        return []
+    if is_partial(records):  # also if one half of them would no longer show it
+        records = [replace(r, extra=r.extra | {PARTIAL: True}) for r in records]
+    return _unique(records)
 
 
 def _unique(records: Sequence[ImageRecord]) -> list[ImageRecord]:

@@ -17,7 +17,6 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.formats.conversion import how_to_convert
 from napari_centermask.io.images import read_channel_names, read_plane
 from napari_centermask.io.reviewed import Truth, is_partial, truth_of
 from napari_centermask.io.scene_paths import file_of
@@ -52,12 +51,9 @@ def annotation_file(folder: Path, split: str | None) -> Path:
 
 def _instead(folder: Path) -> str:
     """What to do with a data folder that lacks its annotations."""
-    if (folder / "annotations.json").is_file():
-        return f"Train on its annotations.json, of which a part is held out: napari-centermask finetune {folder} --start MODEL"
-    command = how_to_convert(folder)
-    if command is None:
-        return "Export COCO there, or choose another folder."
-    return f"Convert the cells of the other tool that are there once, and train with `finetune`: {command}"
+    names = sorted(path.name for path in folder.glob("annotations*.json"))
+    there = f"The folder has {', '.join(names)}. " if names else ""
+    return f"{there}Export COCO there, or choose another folder."
 
 
 def judging(folders: Sequence[Path]) -> list[Path]:

@@ -22,6 +22,7 @@ _FILTERS = (
     "COCO, or one file of LabelMe's folder (*.json)",
     "One file of YOLO's labels (*.txt)",
     "One label image of a folder (*.tif *.tiff *.png)",
+    "Tracks of the Cell Tracking Challenge (man_track.txt res_track.txt)",
     "Other formats (*.geojson *.zip *.roi *.npy)",
 )
 

@@ -59,7 +59,7 @@ def controls(state: ProjectState) -> dict[str, Control]:
         "save": control("Write annotations.json; the previous one is kept.", closed),
         "add": control("Add images from another folder; they stay where they are.", closed),
         "bring": control(
-            "Import cells: a COCO file of any program, or a folder of label images, LabelMe or YOLO.",
+            "Import cells: a COCO file of any program, label images, LabelMe, YOLO or the Cell Tracking Challenge.",
             closed,
         ),
         "export": control("Check the cells and export them as COCO.", none),
