@@ -581,6 +581,55 @@ class UNetSettings(NetworkSettings):
         return 1 + len(self.categories)
 
 
+class MaskRCNNSettings(NetworkSettings):
+    """Settings of a Mask R-CNN (arXiv 1703.06870) with a feature pyramid, as torchvision has it.
+
+    The defaults are those of torchvision's `maskrcnn_resnet50_fpn`, but for the anchors, which are half as large: typical cells
+    have 40 pixels, and objects in photographs twice that and more. That is a choice, which was not compared with others.
+    """
+
+    family: Literal["maskrcnn"] = "maskrcnn"
+    resnet: Literal["R-18", "R-34", "R-50", "R-101"] = Field("R-50", description="R-18, R-34, R-50 or R-101.")
+    resnet_norm: Literal["FrozenBN", "BN", "GN"] = Field(
+        "BN",
+        description="FrozenBN is torchvision's for a backbone with weights; it does not suit a training from scratch.",
+    )
+    pyramid_channels: int = Field(256, ge=16, description="Channels of the feature pyramid.")
+    anchor_sizes: list[float] = Field(
+        [16.0, 32.0, 64.0, 128.0, 256.0],
+        min_length=5,
+        max_length=5,
+        description="Sides of the anchors with a location every 4, 8, 16, 32 and 64 pixels, in pixels of the network; "
+        "torchvision's are 32 64 128 256 512.",
+    )
+    anchor_ratios: list[float] = Field(
+        [0.5, 1.0, 2.0], min_length=1, max_length=9, description="Shapes of the anchors: height over width."
+    )
+    box_size: int = Field(7, ge=3, le=28, description="Side to which a region's features are pooled for its box.")
+    box_fc: int = Field(1024, ge=16, description="Width of the fully connected layers of the box head.")
+    mask_head_convs: int = Field(4, ge=1, le=8, description="Convolutions of the mask head.")
+    mask_head_channels: int = Field(256, ge=16, description="Channels of the mask head.")
+    roi_size: int = Field(
+        14,
+        ge=6,
+        le=28,
+        multiple_of=2,
+        description="Side to which a cell's features are pooled; its mask has twice that.",
+    )
+
+    @field_validator("anchor_sizes", "anchor_ratios")
+    @classmethod
+    def _positive(cls, value: list[float]) -> list[float]:
+        if not all(0 < number < 10_000 for number in value):
+            raise ValueError(f"expected numbers above 0, got {' '.join(f'{number:g}' for number in value)}")
+        return value
+
+    @property
+    def summary(self) -> str:
+        """The form in a few words, for lists of models."""
+        return f"Mask R-CNN, {self.resnet}"
+
+
 def _of_family(value: object, validate: ValidatorFunctionWrapHandler) -> NetworkSettings:
     """Settings without a family, from old files, are a CenterMask's; a family outside the union has its own class."""
     if not isinstance(value, dict):
@@ -679,6 +728,64 @@ class InstanceLossSettings(Settings):
     mask_iou: float = _off_at_zero(1.0, "Mask IoU", "Factor of the predicted IoU of the masks.")
 
 
+class RegionSettings(Settings):
+    """How a Mask R-CNN is trained: its losses, each with its factor, and which anchors and regions they are computed on.
+
+    The defaults are those of torchvision's `maskrcnn_resnet50_fpn`. Sources: Faster R-CNN, arXiv 1506.01497, section 3.1.3; Mask
+    R-CNN, arXiv 1703.06870, section 3.1.
+    """
+
+    objectness: float = _off_at_zero(1.0, "Anchors: cell or not", "Factor of whether anchors hold a cell.")
+    rpn_box: float = _off_at_zero(1.0, "Anchors: boxes", "Factor of the boxes that are proposed.")
+    classification: float = _off_at_zero(1.0, "Regions: categories", "Factor of the categories of regions.")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", title="Class weights", description="balanced: categories with fewer cells weigh more."
+    )
+    box: float = _off_at_zero(1.0, "Regions: boxes", "Factor of the boxes of regions.")
+    mask: float = _off_at_zero(1.0, "Regions: masks", "Factor of the pixels of the masks (cross-entropy).")
+    anchors: int = Field(
+        256, ge=8, le=10_000, title="Anchors per tile", description="Anchors of a tile that losses are computed on."
+    )
+    anchors_positive: float = Field(
+        0.5, gt=0, le=1, title="Anchors with a cell", description="Largest fraction of these anchors that holds a cell."
+    )
+    anchor_iou: tuple[float, float] = Field(
+        (0.3, 0.7),
+        title="Anchor IoU",
+        json_schema_extra=shown(range="0 to 1, the smaller first"),
+        description="Below the first overlap (IoU) with any cell an anchor is background, from the second on it holds the cell.",
+    )
+    proposals: int = Field(
+        2000,
+        ge=50,
+        le=20_000,
+        title="Proposals",
+        description="Largest number of regions that a tile proposes in training.",
+    )
+    regions: int = Field(
+        512, ge=8, le=10_000, title="Regions per tile", description="Regions of a tile that losses are computed on."
+    )
+    regions_positive: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        title="Regions with a cell",
+        description="Largest fraction of these regions that holds a cell.",
+    )
+    region_iou: float = Field(
+        0.5, gt=0, lt=1, title="Region IoU", description="Overlap (IoU) with a cell from which a region holds it."
+    )
+
+    @field_validator("anchor_iou")
+    @classmethod
+    def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1] < 1:
+            raise ValueError(
+                f"expected two numbers between 0 and 1, the smaller first, as 0.3 0.7, got {value[0]:g} {value[1]:g}"
+            )
+        return value
+
+
 class TrainSettings(Settings):
     """Training settings; one object is the run file, the flags and the form.
 
@@ -724,6 +831,7 @@ class TrainSettings(Settings):
     instance_losses: InstanceLossSettings = Field(
         default_factory=InstanceLossSettings, description="Losses of a CenterMask."
     )
+    regions: RegionSettings = Field(default_factory=RegionSettings, description="Losses and sampling of a Mask R-CNN.")
     diameter: float = Field(
         40.0,
         gt=0,

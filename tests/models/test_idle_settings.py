@@ -8,6 +8,7 @@ from napari_centermask.models.idle_settings import idle_in_segmentation, idle_in
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.settings import (
     LossSettings,
+    MaskRCNNSettings,
     ModelSettings,
     PreprocessSettings,
     SegmentSettings,
@@ -16,7 +17,11 @@ from napari_centermask.settings import (
 )
 
 TWO = ["living", "dead"]
-FORMS = {"centermask": ModelSettings(categories=TWO), "unet": UNetSettings(categories=TWO)}
+FORMS = {
+    "centermask": ModelSettings(categories=TWO),
+    "unet": UNetSettings(categories=TWO),
+    "maskrcnn": MaskRCNNSettings(categories=TWO),
+}
 SEGMENT = {
     "model": "other",
     "score": 0.9,
@@ -43,7 +48,11 @@ SEGMENT = {
     "preprocess": {"flat_field": "flat.tif", "dark": 3.0, "background": "tophat", "background_size": 50.0}
     | {"denoise": "median", "denoise_size": 2.0, "ignore_specks": True},
 }
-OF_ONE_FAMILY = {"centermask": {"nms", "soft_nms", "max_detections"}, "unet": {"foreground", "seed", "smoothing"}}
+NOT_OF_ALL = {
+    "centermask": {"nms", "soft_nms", "max_detections", "flips"},
+    "unet": {"foreground", "seed", "smoothing", "flips"},
+    "maskrcnn": {"nms", "max_detections"},
+}
 
 
 def card_of(family, **changes):
@@ -64,8 +73,7 @@ def test_the_table_has_every_setting_of_a_segmentation():
 @pytest.mark.parametrize("field", SEGMENT)
 def test_a_setting_of_a_segmentation_is_used_or_refused(family, field):
     settings = SegmentSettings.model_validate({field: SEGMENT[field]})
-    others = set().union(*(names for name, names in OF_ONE_FAMILY.items() if name != family))
-    if field in others:
+    if field in set().union(*NOT_OF_ALL.values()) - NOT_OF_ALL[family]:
         with pytest.raises(BadSettings, match=f"'{field}' has no effect: 'mine' is a .* only a .* uses it"):
             check_segmentation(settings, card_of(family))
         with pytest.raises(BadSettings, match=f"--{field.replace('_', '-')} has no effect"):
@@ -194,9 +202,13 @@ TRAIN = {
     "instance_losses": {"classification": 2.0, "classification_loss": "quality", "class_weights": "balanced"}
     | {"box": 2.0, "box_loss": "iou", "box_quality": 2.0, "mask": 2.0, "mask_dice": 1.0, "mask_boundary": 1.0}
     | {"small_cells": 0.5, "mask_iou": 2.0},
+    "regions": {"objectness": 2.0, "rpn_box": 2.0, "classification": 2.0, "class_weights": "balanced", "box": 2.0}
+    | {"mask": 2.0, "anchors": 64, "anchors_positive": 0.25, "anchor_iou": (0.2, 0.6), "proposals": 500}
+    | {"regions": 64, "regions_positive": 0.5, "region_iou": 0.6},
 }
-OWN_LOSSES = {"losses": ("unet", "CenterMask", "U-Net"), "instance_losses": ("centermask", "U-Net", "CenterMask")}
-"""The family that a group of losses belongs to, and the titles of the other one and of it."""
+OWN_GROUPS = {"losses": "unet", "instance_losses": "centermask", "regions": "maskrcnn"}
+"""The family that a group of settings belongs to."""
+TITLES = {"centermask": "CenterMask", "unet": "U-Net", "maskrcnn": "Mask R-CNN"}
 FORM = {
     "centermask": {"in_channels": 2, "categories": ["a", "b"], "backbone": "R-50", "backbone_norm": "GN", "ese": False}
     | {"fpn_channels": 64, "top_levels": 0, "head_convs": 3, "head_norm": "none", "mask_convs": 3, "mask_channels": 64}
@@ -205,6 +217,15 @@ FORM = {
     "unet": {"in_channels": 2, "categories": ["a", "b"], "architecture": "fpn", "depth": 3, "width": 32, "norm": "none"}
     | {"encoder": "resnet34", "attention": "gate", "dropout": 0.1, "border": False, "distance": False}
     | {"deep_supervision": True},
+    "maskrcnn": {
+        "in_channels": 2,
+        "categories": ["a", "b"],
+        "resnet": "R-18",
+        "resnet_norm": "GN",
+        "pyramid_channels": 64,
+    }
+    | {"anchor_sizes": [8, 16, 32, 64, 128], "anchor_ratios": [1.0], "box_size": 5, "box_fc": 64, "mask_head_convs": 2}
+    | {"mask_head_channels": 64, "roi_size": 12},
 }
 NEEDS = {
     "augment.flip": {"augment": {"flip": False}},
@@ -278,9 +299,10 @@ def test_a_setting_of_a_training_is_used_or_refused(family, field):
     )  # these need a start model, and others are decided by it
     values = base(family, **own) | ({"start": None} if is_new else {})
     given = [field]
-    owner, other, title = OWN_LOSSES.get(group, (family, "", ""))
+    owner = OWN_GROUPS.get(group, family)
     if family != owner:
-        with pytest.raises(BadSettings, match=f"'{field}' has no effect: the model is a {other}, and only a {title}"):
+        reason = f"the model is a {TITLES[family]}, and only a {TITLES[owner]}"
+        with pytest.raises(BadSettings, match=f"'{field}' has no effect: {reason}"):
             check_training(values, None if is_new else family)
         with pytest.raises(BadSettings, match=f"--{field.replace('_', '-')} has no effect"):
             check_training(values, None if is_new else family, flags=given)
@@ -296,6 +318,14 @@ def test_each_setting_of_a_form_is_used_by_a_new_network_and_refused_with_a_star
         if name != "categories":
             with pytest.raises(BadSettings, match=f"'model.{name}' has no effect: it follows the start model 'mine'"):
                 check_training(base(family, model={name: value}), family)
+
+
+def test_weights_of_categories_of_a_mask_rcnn_need_categories_that_are_trained():
+    for values in ({"model": {"categories": ["cell"]}}, {"regions": {"classification": 0}}):
+        values = base("maskrcnn", **values) | {"start": None}
+        regions = values.get("regions", {}) | {"class_weights": "balanced"}
+        with pytest.raises(BadSettings, match="'regions.class_weights' has no effect: "):
+            check_training(values | {"regions": regions})
 
 
 SWITCHED_OFF = {

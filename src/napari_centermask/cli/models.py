@@ -13,6 +13,7 @@ from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadModel, MissingExtra, UserError, reason
+from napari_centermask.models.families import needs_torch, why_torch
 from napari_centermask.models.store import registry, zoo
 from napari_centermask.settings import SegmentSettings
 
@@ -157,6 +158,8 @@ def _complete(source: Path, model: zoo.ModelFiles, *, graphs: bool) -> None:
     """Make a model's graphs if they are wanted, or try those that came with it: once, in this process and not in napari's."""
     if model.graphs is not None:
         _try_graphs(model)
+    elif needs_torch(model.card):
+        notice(why_torch(model.card))
     elif graphs:
         _make_graphs(source, model)
 

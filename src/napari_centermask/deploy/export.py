@@ -16,7 +16,7 @@ from napari_centermask.deploy.graph_file import OPSET, OPSETS
 from napari_centermask.deploy.parity import Parity
 from napari_centermask.deploy.real_images import Images, compare_cells, network_tiles, sample_images
 from napari_centermask.io.whole_file import whole_files
-from napari_centermask.models.families import family_of
+from napari_centermask.models.families import family_of, needs_torch, why_torch
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import graph_suffix
@@ -56,7 +56,7 @@ def export(
     Raises
     ------
     BadSettings
-        If the opset cannot be written.
+        If the opset cannot be written, or models of the family have no graphs.
     ParityError
         If an output differs too much, or other cells are found; nothing is written.
     UnsupportedOperator
@@ -64,6 +64,7 @@ def export(
     MissingExtra
         If onnx, onnxscript or onnxruntime is not installed.
     """
+    check_exports(card)
     check_packages()
     check_opset(opset)
     name = name or card.name
@@ -81,6 +82,12 @@ def export(
         say("Comparing the cells in real images")
         parity.images = compare_cells(model, card, paths, images)
     return parity
+
+
+def check_exports(card: ModelCard) -> None:
+    """Raise `BadSettings` if models of the family have no graphs."""
+    if needs_torch(card):
+        raise BadSettings(f"{why_torch(card)} It cannot be exported or quantised. Use it as it is, in napari too.")
 
 
 def check_packages() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.tiles import Tile, owned
-from napari_centermask.deploy.export import Say, check_opset, check_packages, export
+from napari_centermask.deploy.export import Say, check_exports, check_opset, check_packages, export
 from napari_centermask.deploy.graph_file import OPSET, check_file, opset_of
 from napari_centermask.deploy.one_graph import IMAGE, OUTPUTS, SUFFIX, check_card, join
 from napari_centermask.deploy.parity import LEAST_IOU, TOLERANCE, CellParity, Parity, ParityError, open_session
@@ -61,6 +61,7 @@ def export_detector(
     ParityError
         If it finds other cells than torch; nothing is written.
     """
+    check_exports(card)
     check_packages()
     check_opset(opset)
     check_card(card)

@@ -1,6 +1,7 @@
 """Engines run the network; numpy in, numpy out.
 
-Engines of a family have the same methods on every runtime: `features` and `masks` for a CenterMask, `maps` for a U-Net.
+Engines of a family have the same methods on every runtime: `features` and `masks` for a CenterMask, `maps` for a U-Net,
+`features`, `votes` and `masks` for a Mask R-CNN.
 """
 
 from __future__ import annotations
@@ -63,6 +64,60 @@ class Detections:
     def __getitem__(self, which: np.ndarray | slice) -> Detections:
         """Some of the boxes."""
         return Detections(self.boxes[which], self.scores[which], self.classes[which], self.probabilities[which])
+
+
+@dataclass(frozen=True)
+class RegionFeatures:
+    """The output of one pass of a network that finds cells in two steps, over a batch of tiles.
+
+    Attributes
+    ----------
+    tile_shape
+        (H, W) of the padded tiles in network pixels; multiples of 32.
+    pyramid
+        What masks are computed from, in the engine's own type.
+    found
+        For each tile all boxes that may be cells, best first, duplicates included.
+    """
+
+    tile_shape: tuple[int, int]
+    pyramid: Any
+    found: tuple[Detections, ...]
+
+
+class RegionEngine(Protocol):
+    """A loaded network that finds cells in two steps, such as a Mask R-CNN, on one device.
+
+    Attributes
+    ----------
+    precision
+        Of convolutions and matrix products.
+    batch
+        Tiles to give it at once, where there are several of one size.
+    """
+
+    name: str
+    device: str
+    card: ModelCard
+    precision: Precision
+    batch: int
+
+    def features(self, tiles: np.ndarray) -> RegionFeatures:
+        """Run the network up to boxes.
+
+        Parameters
+        ----------
+        tiles
+            (B, C, H, W) float32, normalised, H and W multiples of 32.
+        """
+
+    def votes(self, features: RegionFeatures, boxes: np.ndarray, *, index: int = 0) -> np.ndarray:
+        """(N, categories) float32, rows sum to 1: how likely each category is for what is in boxes (N, 4) of a tile."""
+
+    def masks(
+        self, features: RegionFeatures, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.masks`; the quality is 1."""
 
 
 class Engine(Protocol):
@@ -143,5 +198,5 @@ class MapEngine(Protocol):
         """
 
 
-AnyEngine = Engine | MapEngine
+AnyEngine = Engine | MapEngine | RegionEngine
 """The engine of a model of any family; the family's record in `models.families` says which."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_centermask.engines import Detections, Features
+from napari_centermask.engines import Detections, Features, RegionFeatures
 from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
 from napari_centermask.models.store.card import ModelCard
 
@@ -68,6 +68,19 @@ def detect(
     if max_detections is not None and len(keep) > max_detections:
         keep = keep[scores[keep] >= scores[keep[max_detections - 1]]]
     return Detections(boxes[keep], scores[keep], classes[keep], class_probabilities(features, rows[keep], index=index))
+
+
+def detect_regions(
+    features: RegionFeatures, *, score: float, nms: float, index: int = 0, max_detections: int | None = None
+) -> Detections:
+    """Boxes of one tile of a network that finds cells in two steps; boxes suppress those of other categories too.
+
+    Parameters are those of `detect`.
+    """
+    found = features.found[index]
+    found = found[found.scores >= score]
+    keep = nms_boxes(found.boxes, found.scores, np.zeros_like(found.classes), nms)
+    return found[keep[:max_detections]]
 
 
 def class_probabilities(features: Features, rows: np.ndarray, *, index: int = 0) -> np.ndarray:

@@ -19,7 +19,7 @@ from napari_centermask.engines.onnx import import_runtime
 from napari_centermask.engines.runtime import PRECISIONS, How, Precision, Runtime, devices_of
 from napari_centermask.engines.several import Several
 from napari_centermask.engines.warming import warm_up
-from napari_centermask.models.families import family_of
+from napari_centermask.models.families import family_of, needs_torch, why_torch
 from napari_centermask.models.store.onnx_constants import check_constants
 from napari_centermask.models.store.zoo import ModelFiles, find_model, graph_suffix
 from napari_centermask.settings import SegmentSettings
@@ -186,6 +186,8 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
     if name == "torch":
         return _load_torch(files, device, options)
     family = family_of(files.card)
+    if needs_torch(files.card):
+        raise BadSettings(f"{why_torch(files.card)} Use engine torch or auto.")
     if files.graphs is None:
         graphs = " and ".join(files.name + graph_suffix(graph) for graph in family.graphs)
         raise BadModel(f"The engine {name!r} needs {graphs}. Make them with: napari-centermask export {files.name}")

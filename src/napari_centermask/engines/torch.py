@@ -9,18 +9,24 @@ import numpy as np
 import torch
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.engines import Features
+from napari_centermask.engines import Detections, Features, RegionFeatures
 from napari_centermask.engines.heap import keep_freed_memory
 from napari_centermask.engines.runtime import Precision, check_precision, split_device, usual_batch
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import MapModel
 from napari_centermask.models.nets.centermask import CenterMask
 from napari_centermask.models.nets.folding import folded
+from napari_centermask.models.nets.mask_rcnn import MaskRCNN
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
+LOWEST = 0.01
+"""Score below which the boxes of a Mask R-CNN are dropped at once; a choice, below what anything asks for but a click in an empty
+place."""
+_SMALLEST = 1e-2  # pixels: boxes without extent are none; torchvision's
+_TINY = 1e-12  # in place of a sum of 0
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -99,6 +105,70 @@ class TorchEngine(_OnDevice):
         return logits.float().sigmoid().cpu().numpy(), quality.float().clamp(0, 1).cpu().numpy()
 
 
+class TorchRegionEngine(_OnDevice):
+    """A Mask R-CNN on PyTorch."""
+
+    _network: MaskRCNN
+
+    @torch.inference_mode()
+    def features(self, tiles: np.ndarray) -> RegionFeatures:
+        """See `RegionEngine.features`."""
+        x, size = self._input(tiles), (tiles.shape[2], tiles.shape[3])
+        with self._rounding():
+            pyramid = {name: level.float() for name, level in self._network(x).items()}
+            judged = self._network.judge(pyramid, self._network.propose(x, pyramid), size)
+        found = tuple(_best(boxes.cpu().numpy(), shares.cpu().numpy()) for boxes, shares in judged)
+        return RegionFeatures(size, (pyramid, len(tiles)), found)
+
+    @torch.inference_mode()
+    def votes(self, features: RegionFeatures, boxes: np.ndarray, *, index: int = 0) -> np.ndarray:
+        """See `RegionEngine.votes`."""
+        pyramid, regions = self._in_tile(features, boxes, index)
+        with self._rounding():
+            shares = self._network.judge(pyramid, regions, features.tile_shape)[index][1][:, 1:]
+        votes: np.ndarray = (shares / shares.sum(dim=1, keepdim=True).clamp(min=_TINY)).cpu().numpy()
+        return votes
+
+    @torch.inference_mode()
+    def masks(
+        self, features: RegionFeatures, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `RegionEngine.masks`."""
+        pyramid, regions = self._in_tile(features, boxes, index)
+        kinds = torch.from_numpy(np.asarray(classes, np.int64)).to(self._device)
+        with self._rounding():
+            logits = self._network.masks(pyramid, regions, kinds, features.tile_shape)
+        return logits.float().sigmoid().cpu().numpy(), np.ones(len(kinds), np.float32)
+
+    def _in_tile(
+        self, features: RegionFeatures, boxes: np.ndarray, index: int
+    ) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
+        """The pyramid, and the regions of each tile of the batch: boxes in one, none in the others."""
+        pyramid, count = features.pyramid
+        regions = [torch.zeros(0, 4, device=self._device)] * count
+        regions[index] = torch.from_numpy(np.asarray(boxes, np.float32).reshape(-1, 4)).to(self._device)
+        return pyramid, regions
+
+
+def _best(boxes: np.ndarray, shares: np.ndarray) -> Detections:
+    """The boxes of one tile with their likeliest category, best first.
+
+    Parameters
+    ----------
+    boxes
+        (P, categories, 4) float32.
+    shares
+        (P, 1 + categories) float32, of the background first.
+    """
+    scores, classes = shares[:, 1:].max(axis=1), shares[:, 1:].argmax(axis=1)
+    boxes = boxes[np.arange(len(boxes)), classes]
+    likely = (scores > LOWEST) & (boxes[:, 2:] - boxes[:, :2] > _SMALLEST).all(axis=1)
+    order = np.flatnonzero(likely)[np.argsort(-scores[likely], kind="stable")]
+    of_categories = shares[order, 1:] if shares.shape[1] > 2 else shares[order, 1:1]
+    several = of_categories / of_categories.sum(axis=1, keepdims=True)
+    return Detections(boxes[order], scores[order], classes[order].astype(np.int64), several)
+
+
 class TorchMapEngine(_OnDevice):
     """A U-Net on PyTorch."""
 
@@ -114,11 +184,13 @@ class TorchMapEngine(_OnDevice):
 
 def engine_of(
     model: Network, card: ModelCard, *, device: str = "cpu", precision: Precision = "float32", batch: int = 1
-) -> TorchEngine | TorchMapEngine:
+) -> TorchEngine | TorchMapEngine | TorchRegionEngine:
     """The engine for a network in memory, of any family."""
     family = family_of(card)
     kind = family.load(family.engines["torch"])
-    engine: TorchEngine | TorchMapEngine = kind(model, card, device=device, precision=precision, batch=batch)
+    engine: TorchEngine | TorchMapEngine | TorchRegionEngine = kind(
+        model, card, device=device, precision=precision, batch=batch
+    )
     return engine
 
 
@@ -129,7 +201,7 @@ def load(
     threads: int | None = None,
     precision: Precision = "float32",
     batch: int | None = None,
-) -> TorchEngine | TorchMapEngine:
+) -> TorchEngine | TorchMapEngine | TorchRegionEngine:
     """The engine for a model's weights, its norms folded into convolutions; "auto" is CUDA if available.
 
     Raises

@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from napari_centermask.engines import AnyEngine, MapEngine
+from napari_centermask.engines import AnyEngine, Engine, MapEngine
 
 _SIDE = 64  # pixels: the smallest tile of the pipeline
 
@@ -19,4 +19,5 @@ def warm_up(engine: AnyEngine) -> None:
         return
     if not hasattr(engine, "features"):  # of a family that this module does not know
         return
-    engine.masks(engine.features(tiles), np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))
+    found = cast(Engine, engine)
+    found.masks(found.features(tiles), np.array([[8, 8, 40, 40]], np.float32), np.zeros(1, np.int64))

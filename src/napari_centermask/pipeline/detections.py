@@ -26,9 +26,10 @@ _CONFIDENT = 0.5  # score; a choice: more likely a cell than not
 # Cells whose masks are measured: the median of 40 lies 1.6 % off that of all, below 6 % in 95 of 100 draws; of 80, 0.9 % and 3 %
 # (scripts/benchmarks/limits.py).
 _MEASURED = 40
-_CANDIDATES = 10 * _MEASURED  # boxes to choose them from: a choice, as most are cut or less confident
-# IoU of boxes of which only one is measured: as `nuclei` uses (docs/benchmarks.md, "Overlapping cells")
-_SIZES_NMS = 0.5
+CANDIDATES = 10 * _MEASURED
+"""Boxes to choose them from: a choice, as most are cut or less confident."""
+SIZES_NMS = 0.5
+"""IoU of boxes of which only one is measured: as `nuclei` uses (docs/benchmarks.md, "Overlapping cells")."""
 
 
 class CenterMaskDetector:
@@ -51,16 +52,7 @@ class CenterMaskDetector:
 
     def _pieces(self, scaled: ScaledInput, tile: Tile, features: Features, index: int, score: float) -> list[Piece]:
         """The cells of the tile at `index` of the batch."""
-        detections = detect(
-            features,
-            self._engine.card,
-            score=score,
-            nms=self._settings.nms,
-            index=index,
-            max_detections=self._settings.max_detections,
-            soft=SoftNms(sigma=self._settings.soft_nms) if self._settings.soft_nms else None,
-            across=True,
-        )
+        detections = self.detect(features, index, score=score)
         whole = detections.boxes + np.array([tile.box[1], tile.box[0]] * 2, np.float32)
         mine = owned(whole, tile)
         detections, whole = detections[mine], whole[mine]
@@ -80,6 +72,30 @@ class CenterMaskDetector:
                     cell = self._cell(detections, k, crop, seen, float(np.clip(quality[k - start], 0, 1)))
                     pieces.append(Piece(cell, seen, bool(is_cut[k])))
         return pieces
+
+    def detect(self, features: Features, index: int, *, score: float) -> Detections:
+        """The boxes of the tile at `index` of the batch, without duplicates."""
+        return detect(
+            features,
+            self._engine.card,
+            score=score,
+            nms=self._settings.nms,
+            index=index,
+            max_detections=self._settings.max_detections,
+            soft=SoftNms(sigma=self._settings.soft_nms) if self._settings.soft_nms else None,
+            across=True,
+        )
+
+    def candidates(self, features: Features) -> Detections:
+        """The boxes of a window that its cells are measured by."""
+        return detect(
+            features,
+            self._engine.card,
+            score=self._settings.score,
+            nms=SIZES_NMS,
+            max_detections=CANDIDATES,
+            across=True,
+        )
 
     def _cell(
         self, detections: Detections, k: int, crop: tuple[int, int, np.ndarray], seen: Box, quality: float
@@ -105,14 +121,7 @@ class CenterMaskDetector:
         For an ellipse along its box, the disk of equal area has the diameter sqrt(width x height), so no mask is needed.
         """
         features = self._engine.features(scaled.read(window))
-        detections = detect(
-            features,
-            self._engine.card,
-            score=self._settings.score,
-            nms=_SIZES_NMS,
-            max_detections=_CANDIDATES,
-            across=True,
-        )
+        detections = self.candidates(features)
         boxes, size = detections.boxes, np.array([window[3] - window[1], window[2] - window[0]])
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         is_cut = np.asarray(((boxes[:, :2] <= 1) | (boxes[:, 2:] >= size - 1)).any(axis=1))

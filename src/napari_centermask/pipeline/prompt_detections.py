@@ -30,12 +30,20 @@ class DetectedTile:
     def __init__(self, engine: Engine, settings: SegmentSettings, scaled: ScaledInput, window: Box) -> None:
         self._engine, self._scaled, self._window = engine, scaled, window
         self._features = engine.features(scaled.read(window))
-        self._detections = detect(self._features, engine.card, score=_SCORE, nms=settings.nms, across=True)
+        self._detections = self.find(score=_SCORE, nms=settings.nms)
+
+    def find(self, *, score: float, nms: float) -> Detections:
+        """The boxes in the window."""
+        return detect(self._features, self._engine.card, score=score, nms=nms, across=True)
+
+    def votes_in(self, box: np.ndarray) -> np.ndarray:
+        """(1, categories) how likely each category is for what is in a box (network pixels)."""
+        return _votes_in(box, self._features, self._engine.card)
 
     def fill(self, box: np.ndarray) -> Instance | None:
         """The cell that fills a box (x0, y0, x1, y1 in image pixels); None if the mask is empty."""
         boxes = self._scaled.to_network(box[None], self._window)
-        votes = _votes_in(boxes[0], self._features, self._engine.card)
+        votes = self.votes_in(boxes[0])
         kinds, several = votes.argmax(axis=1), votes if votes.shape[1] > 1 else votes[:, :0]
         return self._masks(Detections(boxes, np.ones(1), kinds, several))[0]
 
@@ -52,7 +60,7 @@ class DetectedTile:
         detections = self._detections
         likely = detections.scores * _centred(detections.boxes, point)
         if not (likely > 0).any():
-            detections = detect(self._features, self._engine.card, score=_WEAKEST, nms=1)
+            detections = self.find(score=_WEAKEST, nms=1)
             likely = detections.scores * _centred(detections.boxes, point)
         best = np.argsort(-likely, kind="stable")[:_TRIED]
         best = best[likely[best] > 0]

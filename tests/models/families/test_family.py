@@ -17,7 +17,8 @@ from napari_centermask.settings import NETWORKS, SegmentSettings, TrainSettings
 SOURCE = Path(napari_centermask.__file__).parent
 RECORDS = ("models/families/", "training/families/", "settings.py")
 """Where a family may be named."""
-FORMS = {"ModelSettings", "UNetSettings", "CenterMask", "MapModel", "MapTruth", "MapEngine"}
+FORMS = {"ModelSettings", "UNetSettings", "MaskRCNNSettings", "CenterMask", "MapModel", "MaskRCNN", "MapTruth"}
+FORMS |= {"MapEngine", "RegionEngine"}
 
 
 def family_comparisons(path):

@@ -22,6 +22,7 @@ def test_everything_is_there():
         ({"is_running": True}, "is running"),
         ({"can_export": False}, "pip install x"),
         ({"n_graphs": 1, "form": "one graph"}, "one graph in any case"),
+        ({"n_graphs": 0}, "runs with PyTorch alone, in napari too"),
     ],
 )
 def test_a_button_that_cannot_work_says_why(changes, why):

@@ -7,13 +7,22 @@ from napari_centermask.settings import (
     InstanceLossSettings,
     LossSettings,
     PreprocessSettings,
+    RegionSettings,
     SegmentSettings,
     TrainSettings,
 )
 from napari_centermask.widgets.parts.field_text import about, in_titles, label_of, limits_of
 
-KINDS = (SegmentSettings, TrainSettings, AugmentSettings, LossSettings, InstanceLossSettings, PreprocessSettings)
-GROUPS = {"model", "augment", "losses", "instance_losses", "preprocess"}
+KINDS = (
+    SegmentSettings,
+    TrainSettings,
+    AugmentSettings,
+    LossSettings,
+    InstanceLossSettings,
+    PreprocessSettings,
+    RegionSettings,
+)
+GROUPS = {"model", "augment", "losses", "instance_losses", "preprocess", "regions"}
 FIELDS = [(k, name) for k in KINDS for name in k.model_fields if name not in GROUPS]
 
 

@@ -70,7 +70,7 @@ def test_what_needs_a_start_model_is_disabled_without_one(form):
 def test_every_setting_that_no_other_control_has_is_shown_once_the_usual_five_first(form):
     elsewhere = {"data", "out", "start", "model", "augment", "resume", "weights", "replay"}
     elsewhere |= {"unlabelled", "unlabelled_part", "unlabelled_score"}  # on the command line only
-    of_the_model = {"channel_names", "preprocess", "normalisation", "losses", "instance_losses"}
+    of_the_model = {"channel_names", "preprocess", "normalisation", "losses", "instance_losses", "regions"}
     assert set(form.training.rows) == set(TrainSettings.model_fields) - elsewhere - of_the_model
     for name, group in form.groups.items():
         assert set(group.rows) == set(TrainSettings.model_fields[name].annotation.model_fields)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.progress import silent
-from napari_centermask.engines import AnyEngine, Features
+from napari_centermask.engines import AnyEngine, Engine, Features, MapEngine
 from napari_centermask.engines.graphs import DENSE_INPUT, roi_feed
 from napari_centermask.io.images import read_plane
 from napari_centermask.models.families import family_of
@@ -58,11 +58,11 @@ class _Recorder:
 
     def features(self, tiles: np.ndarray) -> Features:
         self._keep_tiles("dense", tiles)
-        return self._engine.features(tiles)  # type: ignore[union-attr]  # of a CenterMask
+        return cast(Engine, self._engine).features(tiles)
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         self._keep_tiles("maps", tiles)
-        return self._engine.maps(tiles)  # type: ignore[union-attr]  # of a U-Net
+        return cast(MapEngine, self._engine).maps(tiles)
 
     def masks(
         self, features: Features, boxes: np.ndarray, classes: np.ndarray, *, index: int = 0
@@ -71,7 +71,7 @@ class _Recorder:
             pyramid = tuple(_array(level)[index : index + 1] for level in features.pyramid)
             area = float(np.prod(features.tile_shape))
             self._keep("roi", roi_feed(pyramid, boxes[:_MOST_BOXES], classes[:_MOST_BOXES], 0, area))
-        return self._engine.masks(features, boxes, classes, index=index)  # type: ignore[union-attr]
+        return cast(Engine, self._engine).masks(features, boxes, classes, index=index)
 
     def _keep_tiles(self, graph: str, tiles: np.ndarray) -> None:
         for tile in tiles if self.is_on else ():

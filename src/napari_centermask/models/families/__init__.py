@@ -10,12 +10,23 @@ from typing import Any, Protocol
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.families.centermask import CENTERMASK
 from napari_centermask.models.families.family import Family, Shapes
+from napari_centermask.models.families.mask_rcnn import MASK_RCNN
 from napari_centermask.models.families.unet import UNET
 from napari_centermask.settings import NetworkSettings
 
-__all__ = ["FAMILIES", "Family", "Shapes", "compression_of", "family_of", "graph_names", "with_article"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Shapes",
+    "compression_of",
+    "family_of",
+    "graph_names",
+    "needs_torch",
+    "why_torch",
+    "with_article",
+]
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET, MASK_RCNN)}
 """The record of each family by its name, which cards have as `kind` and settings as `family`."""
 
 
@@ -57,6 +68,16 @@ def compression_of(network: HasSettings) -> Any:
 def graph_names() -> list[str]:
     """Names of the ONNX graphs of all families."""
     return list(dict.fromkeys(name for family in FAMILIES.values() for name in family.graphs))
+
+
+def needs_torch(card: HasKind) -> bool:
+    """Whether models of the family have no graphs, so that PyTorch alone runs them."""
+    return not family_of(card).graphs
+
+
+def why_torch(card: HasKind) -> str:
+    """The sentence that says so."""
+    return f"A {family_of(card).title} has no ONNX graphs and runs with PyTorch alone."
 
 
 def with_article(family: Family) -> str:

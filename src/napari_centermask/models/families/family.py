@@ -29,7 +29,8 @@ class Family:
     settings
         The settings class of its networks.
     graphs
-        Names of its ONNX graphs; each is a file NAME.<graph>.onnx, and a model has all of them or none.
+        Names of its ONNX graphs; each is a file NAME.<graph>.onnx, and a model has all of them or none. Empty if it cannot be
+        exported: then it runs with torch alone, in napari in a process of its own.
     overlaps
         Whether its cells may overlap.
     has_class_maps
@@ -60,7 +61,7 @@ class Family:
         A `training.data.parts.TrainingParts`.
     exporter
         A module with `write`, (network, paths of the graphs by name, card, opset) -> opset, and `check`, (network, paths,
-        tiles) -> `deploy.parity.Parity`.
+        tiles) -> `deploy.parity.Parity`; empty without graphs.
     extras
         Extras beside `train` that training it may need.
     compression

@@ -56,9 +56,13 @@ class CenterMaskParts:
 
     def synthetic(self, settings: TrainSettings, batch: int, tile: int, *, most_cells: int) -> list[Truth]:
         """Cells at random places."""
-        count = max(REGIONS // 4, round(most_cells * (tile / settings.tile) ** 2))
+        count = max(self.least_cells(settings), round(most_cells * (tile / settings.tile) ** 2))
         side = min(settings.diameter, tile / 2)
         return [_cells(count, side, tile) for _ in range(batch)]
+
+    def least_cells(self, settings: TrainSettings) -> int:
+        """With so many cells in a tile, the mask heads have as much to do as they can have."""
+        return REGIONS // 4
 
     def depth_of(self, name: str) -> int:
         """1 to 4 are the stages 2 to 5, 5 is the pyramid."""

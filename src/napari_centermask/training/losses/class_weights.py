@@ -29,15 +29,20 @@ def class_weights(settings: TrainSettings) -> np.ndarray:
     return _balanced(settings, ["background", *settings.model.categories], _pixels, "losses", "pixels of each class")
 
 
-def category_weights(settings: TrainSettings) -> np.ndarray:
+def category_weights(settings: TrainSettings, group: str = "instance_losses") -> np.ndarray:
     """(categories,) float32: the median number of cells over each category's own, as in `class_weights`.
+
+    Parameters
+    ----------
+    group
+        The settings that ask for them, for the error.
 
     Raises
     ------
     BadSettings
         If the training images have no cell of a category.
     """
-    return _balanced(settings, settings.model.categories, _cells, "instance_losses", "cells of each category")
+    return _balanced(settings, settings.model.categories, _cells, group, "cells of each category")
 
 
 def _balanced(

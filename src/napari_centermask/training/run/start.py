@@ -105,9 +105,10 @@ def for_categories(model: Network, categories: list[str]) -> Network:
     state = model.state_dict()
     for key, given in state.items():
         if given.shape != larger[key].shape:
-            before, of_old, after = given.split([n_before, len(old), len(given) - n_before - len(old)])
+            each = given.unflatten(0, (-1, len(larger[key]) - len(given)))  # a box of each category has four rows
+            before, of_old, after = each.split([n_before, len(old), len(each) - n_before - len(old)])
             mean = of_old.mean(dim=0)
             kept = [of_old[old.index(name)] if name in old else mean for name in categories]
-            state[key] = torch.cat([before, torch.stack(kept), after])
+            state[key] = torch.cat([before, torch.stack(kept), after]).flatten(0, 1)
     new.load_state_dict(state)
     return new

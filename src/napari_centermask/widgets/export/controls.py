@@ -64,6 +64,8 @@ def controls(state: DockState, *, remedy: str = "") -> Controls:
     nothing = "" if state.model else "There is no model with weights. Train one, or add one in the dock Models."
     one = state.form == "one graph" and state.n_graphs == 1
     whole = "A U-Net is one graph in any case. Choose two graphs, which writes that one." if one else ""
+    if state.model and not state.n_graphs:
+        whole = "This model has no ONNX graphs: it runs with PyTorch alone, in napari too."
     where = "" if state.folder else "Choose a folder."
     busy = "An export is running." if state.is_running else ""
     return Controls(

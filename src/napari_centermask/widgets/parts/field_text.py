@@ -12,6 +12,7 @@ from napari_centermask.settings import (
     InstanceLossSettings,
     LossSettings,
     PreprocessSettings,
+    RegionSettings,
     SegmentSettings,
     Settings,
     TrainSettings,
@@ -24,6 +25,7 @@ _GROUPS: dict[str, type[Settings]] = {
     "losses": LossSettings,
     "instance_losses": InstanceLossSettings,
     "preprocess": PreprocessSettings,
+    "regions": RegionSettings,
 }
 _NAME = re.compile(rf"\b(?:({'|'.join(_GROUPS)})\.)?([a-z]+(?:_[a-z]+)*)\b")
 

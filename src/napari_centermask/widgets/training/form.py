@@ -10,7 +10,14 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.engines.devices import devices_for_training
 from napari_centermask.models.idle_settings import idle_in_training
-from napari_centermask.settings import AugmentSettings, InstanceLossSettings, LossSettings, Settings, TrainSettings
+from napari_centermask.settings import (
+    AugmentSettings,
+    InstanceLossSettings,
+    LossSettings,
+    RegionSettings,
+    Settings,
+    TrainSettings,
+)
 from napari_centermask.widgets.parts.forms import SettingsForm
 
 _USUAL = ("minutes", "steps", "batch", "tile", "learning_rate")
@@ -44,8 +51,25 @@ _GROUPS: dict[str, tuple[type[Settings], dict[str, tuple[str, ...]]]] = {
         InstanceLossSettings,
         {"Losses of boxes and masks": tuple(InstanceLossSettings.model_fields)},
     ),
+    "regions": (
+        RegionSettings,
+        {
+            "Losses of anchors and regions": (
+                "objectness",
+                "rpn_box",
+                "classification",
+                "class_weights",
+                "box",
+                "mask",
+            ),
+            "Sampling of anchors and regions": (
+                *("anchors", "anchors_positive", "anchor_iou", "proposals"),
+                *("regions", "regions_positive", "region_iou"),
+            ),
+        },
+    ),
 }
-"""Groups of settings by headings; of the losses, those of the model's family are shown."""
+"""Groups of settings by headings; of the last three, the one of the model's family is shown."""
 
 
 class TrainForm(QWidget):

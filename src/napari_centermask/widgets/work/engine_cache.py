@@ -1,4 +1,4 @@
-"""Engines for use inside napari: loaded once, and never torch."""
+"""Engines for use inside napari: loaded once, and never torch, which runs in a process of its own where a model needs it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from napari_centermask.core.errors import BadModel, MissingExtra
+from napari_centermask.core.extras import how_to_install
 from napari_centermask.engines import fastest
+from napari_centermask.engines.child import ChildEngine
 from napari_centermask.engines.devices import IN_NAPARI
 from napari_centermask.engines.load import load_engine
+from napari_centermask.engines.runtime import Precision
+from napari_centermask.models.families import needs_torch, why_torch
 from napari_centermask.models.store.zoo import ModelFiles, find_model
 from napari_centermask.settings import SegmentSettings
 
@@ -54,14 +58,17 @@ def _loaded(key: tuple[object, ...], files: ModelFiles, settings: SegmentSetting
         # Cells have the name that users see; the card keeps the one that the model was trained under.
         named = replace(files, card=files.card.model_copy(update={"name": files.name}))
         notes: list[str] = []
-        engine = load_engine(
-            named,
-            engine=runtime,
-            device=settings.device,
-            precision=settings.precision,
-            engines=IN_NAPARI,
-            say=notes.append,
-        )
+        if needs_torch(files.card):
+            engine: AnyEngine = ChildEngine(named, device=settings.device, precision=_precision(settings))
+        else:
+            engine = load_engine(
+                named,
+                engine=runtime,
+                device=settings.device,
+                precision=settings.precision,
+                engines=IN_NAPARI,
+                say=notes.append,
+            )
         while len(_ENGINES) >= _MOST:
             del _ENGINES[next(iter(_ENGINES))]
         _ENGINES[key] = engine, notes
@@ -73,9 +80,19 @@ def engine_notes(engine: AnyEngine) -> tuple[str, ...]:
     return tuple(note for known, notes in _ENGINES.values() if known is engine for note in notes)
 
 
+def _precision(settings: SegmentSettings) -> Precision:
+    return "float32" if settings.precision == "auto" else settings.precision
+
+
 def _refuse_torch(settings: SegmentSettings, files: ModelFiles) -> None:
     """Raise an error if torch would be chosen."""
     remedy = "Install a runtime that can: pip install openvino (or onnxruntime)."
+    if needs_torch(files.card):
+        if settings.engine not in ("auto", "torch"):
+            raise BadModel(f"{why_torch(files.card)} Choose 'auto' under Advanced.")
+        if find_spec("torch") is None or find_spec("torchvision") is None:
+            raise MissingExtra(f"{why_torch(files.card)} Install it: {how_to_install('train')}")
+        return
     if settings.engine in ("torch", "tensorrt"):
         raise MissingExtra(
             f"Engines that need PyTorch cannot run inside napari. Choose 'auto' under Advanced. {remedy}"
