@@ -31,7 +31,7 @@ QT_FREE = {
     "work/test_tasks.py",
 }
 """Tests below `GUI_FOLDERS` of what needs no Qt, such as what docks decide: they run in core, where Qt cannot be imported."""
-TORCH_FOLDERS = {"models", "training", "deploy"}
+TORCH_FOLDERS = {"models", "training", "deploy", "detectron2"}
 TORCH_FREE = {
     "test_card.py",
     "test_classifier_card.py",

@@ -630,6 +630,20 @@ class MaskRCNNSettings(NetworkSettings):
         return f"Mask R-CNN, {self.resnet}"
 
 
+class Detectron2Settings(NetworkSettings):
+    """A model of detectron2, which must be installed to use it."""
+
+    family: Literal["detectron2"] = "detectron2"
+    config: str = Field(
+        "", description="Its configuration as YAML; models add CONFIG.yaml --weights FILE reads it from a file."
+    )
+
+    @property
+    def summary(self) -> str:
+        """The form in a few words, for lists of models."""
+        return "a model of detectron2"
+
+
 def _of_family(value: object, validate: ValidatorFunctionWrapHandler) -> NetworkSettings:
     """Settings without a family, from old files, are a CenterMask's; a family outside the union has its own class."""
     if not isinstance(value, dict):
@@ -809,7 +823,8 @@ class TrainSettings(Settings):
     pretrained: str | None = Field(
         None,
         title="Weights from",
-        description="Model whose weights a new network starts with, where names and shapes are the same.",
+        description="Model, or weights of torchvision or detectron2 (.pth, .pkl), that a new network starts with, where "
+        "names and shapes are the same.",
     )
     weights: list[float] | None = Field(
         None,

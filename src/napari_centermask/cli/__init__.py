@@ -44,6 +44,7 @@ _COMMANDS = (
     "viability",
     "measure",
     "flatfield",
+    "pictures",
     "benchmark",
     "submit",
     "remote",

@@ -31,6 +31,7 @@ PACKAGES = (
     "tensorrt-cu13",
     "torch",
     "torchvision",
+    "detectron2",
     "napari",
     "npe2",
     "qtpy",
@@ -80,7 +81,7 @@ def examine() -> dict[str, Any]:
         tasks.append(partial(probes.check_auto, model))
         tasks += [partial(probes.check_engine, e, model) for e in ("openvino", "onnx", "torch")]
         tasks += [partial(probes.check_cuda, model), partial(probes.check_tensorrt, model)]
-    tasks += [probes.check_torch_cuda, probes.check_export]
+    tasks += [probes.check_torch_cuda, probes.check_export, probes.check_detectron2]
     with ThreadPoolExecutor(2) as pool:
         checks = [*models, *pool.map(lambda task: task(), tasks)]
     return {

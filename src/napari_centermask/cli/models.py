@@ -117,8 +117,8 @@ def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
 
 
 @app.command
-def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
-    """Install a model: one of our files, with the files that belong to it, or a public CenterMask2 checkpoint (.pth).
+def add(file: Path, /, *, name: str | None = None, weights: Path | None = None, graphs: bool = True) -> int:
+    """Install a model: one of our files, a public CenterMask2 checkpoint (.pth), or a model of detectron2 (.yaml and weights).
 
     For example:
 
@@ -126,22 +126,26 @@ def add(file: Path, /, *, name: str | None = None, graphs: bool = True) -> int:
 
       napari-centermask models add centermask-lite-V-19.pth
 
+      napari-centermask models add mask_rcnn_R_50_FPN_3x.yaml --weights model_final.pkl
+
     Parameters
     ----------
     file
-        The model file.
+        The model file, with the files that belong to it, or a configuration of detectron2, which must be installed.
     name
         Name to install it under; by default the name in its card.
+    weights
+        Weights (.pkl, .pth) of a model of detectron2.
     graphs
         Make the ONNX graphs that napari needs if the file has none; needs PyTorch. If they cannot be made,
         nothing is installed.
     """
-    model = install(file, name, graphs=graphs)
+    model = install(file, name, graphs=graphs, weights=weights)
     print(f"Installed '{model.name}' in {model.paths[0].parent}")
     return 0
 
 
-def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFiles:
+def install(file: Path, name: str | None, *, graphs: bool = True, weights: Path | None = None) -> zoo.ModelFiles:
     """Install a model, and make its graphs if wanted.
 
     Raises
@@ -149,7 +153,7 @@ def install(file: Path, name: str | None, *, graphs: bool = True) -> zoo.ModelFi
     BadModel
         If the file cannot be used, the name is taken, or the graphs are refused; nothing is installed then.
     """
-    model = zoo.add_model(file, name, complete=partial(_complete, file, graphs=graphs))
+    model = zoo.add_model(file, name, weights=weights, complete=partial(_complete, file, graphs=graphs))
     notice(f"Licence of the weights: {model.card.licence}")
     return model
 

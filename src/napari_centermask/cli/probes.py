@@ -164,6 +164,20 @@ def check_torch() -> Check:
     return Check("torch", worked, detail, "" if worked else "pip install --upgrade torch torchvision")
 
 
+_DETECTRON2 = """
+import detectron2, detectron2.modeling
+print(json.dumps({"detail": f"detectron2 {detectron2.__version__}"}))
+"""
+
+
+def check_detectron2() -> Check:
+    """Whether the models of detectron2 can run."""
+    if find_spec("detectron2") is None:
+        return Check("detectron2", None, "not installed; only its own models need it", "docs/detectron2.md")
+    worked, detail = probe(_DETECTRON2)
+    return Check("detectron2", worked, detail, "" if worked else "Install what it asks for: docs/detectron2.md")
+
+
 def check_clash() -> Check:
     """Two packages install the same folder onnxruntime/: the last one wins, and removing one breaks both."""
     owners = sorted(set(metadata.packages_distributions().get("onnxruntime", [])))

@@ -30,7 +30,7 @@ _TINY = 1e-12  # in place of a sum of 0
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class _OnDevice:
+class OnDevice:
     """A network on a device, channels last, in a precision.
 
     Parameters
@@ -78,7 +78,7 @@ class _OnDevice:
         return torch.autocast(self._device.type, _DTYPES[self.precision])
 
 
-class TorchEngine(_OnDevice):
+class TorchEngine(OnDevice):
     """CenterMask on PyTorch."""
 
     _network: CenterMask
@@ -105,7 +105,7 @@ class TorchEngine(_OnDevice):
         return logits.float().sigmoid().cpu().numpy(), quality.float().clamp(0, 1).cpu().numpy()
 
 
-class TorchRegionEngine(_OnDevice):
+class TorchRegionEngine(OnDevice):
     """A Mask R-CNN on PyTorch."""
 
     _network: MaskRCNN
@@ -169,7 +169,7 @@ def _best(boxes: np.ndarray, shares: np.ndarray) -> Detections:
     return Detections(boxes[order], scores[order], classes[order].astype(np.int64), several)
 
 
-class TorchMapEngine(_OnDevice):
+class TorchMapEngine(OnDevice):
     """A U-Net on PyTorch."""
 
     _network: MapModel

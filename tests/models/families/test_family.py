@@ -66,7 +66,7 @@ def test_a_record_agrees_with_the_settings(name):
     assert set(family.graphs) <= set(graph_names())
     card = ModelCard(name="mine", licence="CC0-1.0", model=family.settings(), diameter=30.0)
     assert family_of(card) is family_of(card.model) is family
-    assert family.shapes(card.model)
+    assert family.shapes(card.model) or not family.graphs  # detectron2 alone knows those of its models
     assert not set(family.strange_keys(card.model)) & set(family.shapes(card.model))
 
 

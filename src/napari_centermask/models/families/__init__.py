@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.families.centermask import CENTERMASK
+from napari_centermask.models.families.detectron2 import DETECTRON2
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.models.families.mask_rcnn import MASK_RCNN
 from napari_centermask.models.families.unet import UNET
@@ -26,7 +27,7 @@ __all__ = [
     "with_article",
 ]
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET, MASK_RCNN)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET, MASK_RCNN, DETECTRON2)}
 """The record of each family by its name, which cards have as `kind` and settings as `family`."""
 
 

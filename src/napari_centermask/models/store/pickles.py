@@ -37,6 +37,7 @@ _UNREADABLE = (
     TypeError,
     ValueError,
 )
+_LEFT_OUT = (*IGNORED, "_momentum")  # the latter of Detectron's files
 # Plain numbers that schedulers leave beside the weights.
 _NUMPY: list[Callable[..., object] | tuple[Callable[..., object], str]] = [
     (multiarray.scalar, "numpy.core.multiarray.scalar"),
@@ -58,14 +59,14 @@ def read_state(path: Path) -> State:
     read = _read_arrays if path.suffix.lower() == ".pkl" else _read_tensors
     try:
         content = read(path)
-        for key in ("model", "state_dict"):
+        for key in ("model", "state_dict", "blobs"):
             if isinstance(content, dict) and isinstance(content.get(key), dict):
                 content = content[key]
         if not isinstance(content, dict):
             raise BadModel(
                 f"{path.name} has no dictionary of weights but a {type(content).__name__}. Choose another file."
             )
-        state = {k: _tensor(v) for k, v in content.items() if isinstance(k, str) and not k.endswith(IGNORED)}
+        state = {k: _tensor(v) for k, v in content.items() if isinstance(k, str) and not k.endswith(_LEFT_OUT)}
     except _UNREADABLE as error:
         raise BadModel(
             f"{path.name} cannot be opened: {_reason(error)}. "
@@ -99,6 +100,7 @@ def _read_tensors(path: Path) -> Any:
 
 def _read_arrays(path: Path) -> Any:
     content = load_arrays(path.read_bytes())
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        content = content["model"]
+    for key in ("model", "blobs"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
     return {k: plain(v) for k, v in content.items()} if isinstance(content, dict) else content

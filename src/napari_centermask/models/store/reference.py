@@ -30,8 +30,13 @@ BOTTOM = "backbone.bottom_up."
 Shapes = dict[str, tuple[int, ...]]
 
 
-def convert_reference(path: Path) -> tuple[State, ModelCard]:
+def convert_reference(path: Path, state: State | None = None) -> tuple[State, ModelCard]:
     """Read a published CenterMask2 checkpoint (.pth, .pt, .pkl) and make its card.
+
+    Parameters
+    ----------
+    state
+        The weights, if they have been read already.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def convert_reference(path: Path) -> tuple[State, ModelCard]:
         If the file has anything but tensors, or is not a supported CenterMask2.
     """
     path = Path(path)
-    state = read_state(path)
+    state = read_state(path) if state is None else state
     settings = guess_settings(state, where=path.name)
     check_state(settings, state, where=path.name)
     card = ModelCard(

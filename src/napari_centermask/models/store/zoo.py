@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.core.extras import how_to_install
-from napari_centermask.models.families import family_of, graph_names
+from napari_centermask.models.families import Family, family_of, graph_names
 from napari_centermask.models.store.card import ModelCard, check_shapes
 from napari_centermask.models.store.headers import CARD_KEY, Header, read_onnx, read_safetensors
 
@@ -23,7 +24,10 @@ WEIGHTS = ".safetensors"
 CLASSIFIER = ".classifier.onnx"
 """Suffix of a classifier of cells; one with a model's name beside its files belongs to the model."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_REFERENCE_SUFFIXES = (".pth", ".pkl", ".pt")
+OTHERS = (".pth", ".pkl", ".pt")
+"""Suffixes of the weights of other programs."""
+CONFIGS = (".yaml", ".yml")
+"""Suffixes of detectron2's configurations."""
 ADDING = ".adding-"
 """Prefix of temporary folders in which models are assembled; they are not listed."""
 _LEFT_AFTER_S = 24 * 3600
@@ -159,16 +163,23 @@ def read_weights(path: str | Path) -> ModelFiles:
 
 
 def add_model(
-    path: str | Path, name: str | None = None, *, complete: Callable[[ModelFiles], None] | None = None
+    path: str | Path,
+    name: str | None = None,
+    *,
+    weights: str | Path | None = None,
+    complete: Callable[[ModelFiles], None] | None = None,
 ) -> ModelFiles:
     """Install a model under a name; either all of its files are installed or none, even if the process is killed.
 
     Parameters
     ----------
     path
-        A file of one of our models, with those that belong to it, or a public CenterMask2 checkpoint (.pth), which is converted.
+        A file of one of our models, with those that belong to it, or a public checkpoint (.pth) of CenterMask2 or
+        of torchvision's Mask R-CNN, which is converted.
     name
         By default the name in the card.
+    weights
+        Of a model of detectron2, whose configuration `path` is.
     complete
         Writes more files beside those of the model before it is listed; if it fails, nothing is installed.
 
@@ -177,10 +188,12 @@ def add_model(
     BadModel
         If the file cannot be used or the name is taken.
     MissingExtra
-        If a .pth is given and PyTorch is not installed.
+        If a .pth is given and PyTorch is not installed, or a configuration and detectron2 is not.
     """
     path = Path(path).expanduser()
-    if path.suffix.lower() in _REFERENCE_SUFFIXES:
+    if weights is not None or path.suffix.lower() in CONFIGS:
+        return _add_detectron2(path, weights, name, complete)
+    if path.suffix.lower() in OTHERS:
         return _add_reference(path, name, complete)
     source = find_model(path)
     return _install(name or source.card.name, lambda stem: _copy(source, stem), complete)
@@ -209,16 +222,37 @@ def _add_reference(path: Path, name: str | None, complete: Callable[[ModelFiles]
         raise BadModel(f"The checkpoint {path} does not exist. Check the path.")
     try:
         from napari_centermask.models.nets.build import build_model
-        from napari_centermask.models.store.checkpoint import load_state, save_model
+        from napari_centermask.models.store.checkpoint import load_state
+        from napari_centermask.models.store.other_weights import convert_mask_rcnn, is_mask_rcnn
+        from napari_centermask.models.store.pickles import read_state
         from napari_centermask.models.store.reference import convert_reference
     except ImportError as error:
         from napari_centermask.core.errors import MissingExtra
 
         raise MissingExtra(f"Reading {path.suffix} needs PyTorch: {how_to_install('train')}") from error
-    state, card = convert_reference(path)
-    card = card.model_copy(update={"name": name or card.name})
+    read = read_state(path)
+    state, card = convert_mask_rcnn(read, path) if is_mask_rcnn(read) else convert_reference(path, read)
     network = build_model(card.model)
     load_state(network, state, where=path.name)
+    return _install_network(network, card, name, complete)
+
+
+def _add_detectron2(
+    config: Path, weights: str | Path | None, name: str | None, complete: Callable[[ModelFiles], None] | None
+) -> ModelFiles:
+    if weights is None:
+        raise BadModel(f"{config.name} is a configuration of detectron2. Name its weights too: --weights FILE.pkl")
+    read_model = Family.load("napari_centermask.detectron2.models:read_model")
+    network, card = read_model(config, Path(weights).expanduser())
+    return _install_network(network, card, name, complete)
+
+
+def _install_network(
+    network: Any, card: ModelCard, name: str | None, complete: Callable[[ModelFiles], None] | None
+) -> ModelFiles:
+    from napari_centermask.models.store.checkpoint import save_model
+
+    card = card.model_copy(update={"name": name or card.name})
 
     def write(stem: Path) -> None:
         # In float32: rounded weights would no longer give the published results.
@@ -279,7 +313,7 @@ def _stem(path: Path) -> Path:
             f"{path.name} is not a model but a classifier of cells. Use it by its path, or put it beside a model with the "
             "model's name and add that one."
         )
-    hint = f" Install it first: napari-centermask models add {path}" if path.suffix in _REFERENCE_SUFFIXES else ""
+    hint = f" Install it first: napari-centermask models add {path}" if path.suffix in OTHERS else ""
     raise BadModel(f"{path.name} is not a model of this program, whose files end in {', '.join(suffixes())}.{hint}")
 
 

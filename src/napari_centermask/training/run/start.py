@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -13,6 +14,9 @@ from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.other_weights import fitting
+from napari_centermask.models.store.pickles import read_state
+from napari_centermask.models.store.zoo import OTHERS
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import network_of
 from napari_centermask.training.run.folder import start_of
@@ -74,6 +78,9 @@ def make_start(settings: TrainSettings) -> Start:
 
 def _pretrained(model: Network, name: str) -> Start:
     """Copy another model's weights into the new network wherever names and shapes agree."""
+    path = Path(name).expanduser()
+    if path.suffix.lower() in OTHERS and path.is_file():
+        return _from_file(model, path)
     from napari_centermask.models.store.checkpoint import load_model
     from napari_centermask.models.store.zoo import find_model
 
@@ -90,6 +97,19 @@ def _pretrained(model: Network, name: str) -> Start:
         )
     model.load_state_dict(state | same)
     return Start(model, trained_on=card.trained_on)
+
+
+def _from_file(model: Network, path: Path) -> Start:
+    """Copy the weights of another program's file, a backbone alone among them."""
+    state = model.state_dict()
+    same = fitting(state, read_state(path))
+    if not any(value.dim() > 1 for value in same.values()):
+        raise BadSettings(
+            f"{path.name}, given as 'pretrained', has no layers in common with this network, a {model.settings.summary}. "
+            "Choose another file, or another backbone."
+        )
+    model.load_state_dict(state | same)
+    return Start(model)
 
 
 def for_categories(model: Network, categories: list[str]) -> Network:

@@ -1,0 +1,169 @@
+"""Weights of torchvision and detectron2 for our networks: whole Mask R-CNNs, and backbones to start a training with.
+
+Names of layers differ from program to program; all are brought to one form, that of torchvision, and compared in it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from napari_centermask.core.errors import BadModel
+from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.checkpoint import IGNORED, State, check_state
+from napari_centermask.settings import MaskRCNNSettings
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in ImageNet, as torchvision normalises
+_BLOCKS = {(64, 3): "R-34", (64, 2): "R-18", (256, 6): "R-50", (256, 23): "R-101"}
+"""Channels of the first stage and blocks of the third; an R-34 has 6 blocks there, told apart below."""
+
+# What torchvision called its layers before 0.13.
+_OLD = (
+    (r"^rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
+    (r"^backbone\.fpn\.(inner|layer)_blocks\.(\d)\.(weight|bias)$", r"backbone.fpn.\1_blocks.\2.0.\3"),
+)
+# detectron2's names, and those of Caffe2 before them, in torchvision's; a shortcut is a "downsample" there.
+_CAFFE2 = (
+    (r"^conv1_w$", "conv1.weight"),
+    (r"^res_conv1_bn_s$", "bn1.weight"),
+    (r"^res_conv1_bn_b$", "bn1.bias"),
+    (r"^res(\d)_(\d+)_branch1_w$", r"res\1.\2.shortcut.weight"),
+    (r"^res(\d)_(\d+)_branch1_bn_s$", r"res\1.\2.shortcut.norm.weight"),
+    (r"^res(\d)_(\d+)_branch1_bn_b$", r"res\1.\2.shortcut.norm.bias"),
+    (r"^res(\d)_(\d+)_branch2([abc])_w$", r"res\1.\2.conv\3.weight"),
+    (r"^res(\d)_(\d+)_branch2([abc])_bn_s$", r"res\1.\2.conv\3.norm.weight"),
+    (r"^res(\d)_(\d+)_branch2([abc])_bn_b$", r"res\1.\2.conv\3.norm.bias"),
+    (r"(res\d\.\d+\.conv)a\b", r"\g<1>1"),
+    (r"(res\d\.\d+\.conv)b\b", r"\g<1>2"),
+    (r"(res\d\.\d+\.conv)c\b", r"\g<1>3"),
+)
+_DETECTRON2 = (
+    (r"^(?:module\.)?(?:backbone\.bottom_up\.|backbone\.body\.|bottom_up\.|body\.)", ""),
+    (r"^stem\.conv1\.norm\.", "bn1."),
+    (r"^stem\.conv1\.", "conv1."),
+    (r"\.shortcut\.norm\.", ".downsample.1."),
+    (r"\.shortcut\.", ".downsample.0."),
+    (r"\.conv(\d)\.norm\.", r".bn\1."),
+    (r"^backbone\.fpn_lateral(\d)\.", lambda m: f"backbone.fpn.inner_blocks.{int(m[1]) - 2}.0."),
+    (r"^backbone\.fpn_output(\d)\.", lambda m: f"backbone.fpn.layer_blocks.{int(m[1]) - 2}.0."),
+    (r"^proposal_generator\.rpn_head\.conv\.", "rpn.head.conv.0.0."),
+    (r"^proposal_generator\.rpn_head\.objectness_logits\.", "rpn.head.cls_logits."),
+    (r"^proposal_generator\.rpn_head\.anchor_deltas\.", "rpn.head.bbox_pred."),
+    (r"^roi_heads\.box_head\.fc([12])\.", lambda m: f"roi_heads.box_head.fc{int(m[1]) + 5}."),
+    (r"^roi_heads\.mask_head\.mask_fcn(\d)\.", lambda m: f"roi_heads.mask_head.{int(m[1]) - 1}.0."),
+    (r"^roi_heads\.mask_head\.deconv\.", "roi_heads.mask_predictor.conv5_mask."),
+    (r"^res(\d)\.", lambda m: f"layer{int(m[1]) - 1}."),
+)
+
+
+def is_mask_rcnn(state: State) -> bool:
+    """Whether these are the weights of a whole Mask R-CNN of torchvision's."""
+    return {"rpn.head.bbox_pred.weight", "roi_heads.mask_predictor.mask_fcn_logits.weight"} <= state.keys()
+
+
+def convert_mask_rcnn(state: State, path: Path) -> tuple[State, ModelCard]:
+    """A Mask R-CNN of torchvision's as one of ours: the weights under today's names, and a card.
+
+    Its images are RGB in 0..1 and ours BGR in 0..255 there, so that the first layer's channels are turned.
+
+    Raises
+    ------
+    BadModel
+        If its parts are not those of `maskrcnn_resnet50_fpn` or one of its sisters.
+    """
+    state = {_renamed(_old_head(key), _OLD): value.float() for key, value in state.items()}
+    settings = _form(state, path.name)
+    check_state(settings, state, where=path.name)
+    first = "backbone.body.conv1.weight"
+    state[first] = state[first].flip(1)
+    card = ModelCard(
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:100] or "maskrcnn",
+        licence="As its publisher says",
+        model=settings,
+        diameter=96.0,  # COCO's border between medium and large objects
+        normalisation="reference",
+        mean=[255 * value for value in reversed(_MEAN)],
+        std=[255 * value for value in reversed(_STD)],
+        description=f"Converted from {path.name}.",
+        limits=["Trained on photographs, not on microscopy."],
+    )
+    return state, card
+
+
+def _old_head(key: str) -> str:
+    old = re.match(r"^roi_heads\.mask_head\.mask_fcn(\d)\.(weight|bias)$", key)
+    return f"roi_heads.mask_head.{int(old[1]) - 1}.0.{old[2]}" if old else key
+
+
+def _form(state: State, where: str) -> MaskRCNNSettings:
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    try:
+        n = shapes["roi_heads.box_predictor.cls_score.weight"][0] - 1
+        blocks = len({key.split(".")[3] for key in shapes if key.startswith("backbone.body.layer3.")})
+        wide = shapes["backbone.fpn.inner_blocks.0.0.weight"][1]
+        resnet = "R-34" if (wide, blocks) == (64, 6) else _BLOCKS[wide, blocks]
+        fc, pooled = shapes["roi_heads.box_head.fc6.weight"]
+        width = shapes["backbone.fpn.layer_blocks.0.0.weight"][0]
+        return MaskRCNNSettings(
+            resnet=resnet,
+            resnet_norm="FrozenBN",
+            in_channels=shapes["backbone.body.conv1.weight"][1],
+            categories=[f"class {number}" for number in range(1, n + 1)],
+            pyramid_channels=width,
+            anchor_sizes=[32, 64, 128, 256, 512],
+            box_size=round((pooled / width) ** 0.5),
+            box_fc=fc,
+            mask_head_convs=sum(key.startswith("roi_heads.mask_head.") and key.endswith("weight") for key in shapes),
+            mask_head_channels=shapes["roi_heads.mask_predictor.conv5_mask.weight"][0],
+        )
+    except (KeyError, IndexError, ValueError) as error:
+        raise BadModel(
+            f"{where} is a Mask R-CNN of torchvision's with parts that ours does not have ({error}). Choose "
+            "maskrcnn_resnet50_fpn."
+        ) from error
+
+
+def fitting(own: State, given: State) -> State:
+    """The given weights that a network has a place for, under its names.
+
+    A first layer for another number of channels gets the mean over the given ones, and one made for intensities up to 255, or
+    in standard deviations of ImageNet, is scaled to ours, 0 to 1.
+
+    Parameters
+    ----------
+    own
+        Of the network.
+    given
+        Of torchvision, detectron2 or Caffe2: a whole detector, or a backbone alone.
+    """
+    by_name = {canonical(key): value.float() for key, value in given.items()}
+    found: State = {}
+    for key, value in own.items():
+        other = by_name.get(canonical(key))
+        if other is None or key.endswith(IGNORED):
+            continue
+        if canonical(key) == "conv1.weight" and other.dim() == 4 and other.shape[2:] == value.shape[2:]:
+            other = _first_layer(other, value.shape[1], is_torchvision="conv1.weight" in given)
+        if other.shape == value.shape:
+            found[key] = other
+    return found
+
+
+def canonical(key: str) -> str:
+    """The name of a layer in torchvision's way, whoever gave it."""
+    return _renamed(_renamed(_renamed(_old_head(key), _CAFFE2), _DETECTRON2), _OLD)
+
+
+def _renamed(key: str, rules: object) -> str:
+    for pattern, name in rules:  # type: ignore[attr-defined]
+        key = re.sub(pattern, name, key)
+    return key
+
+
+def _first_layer(weight: torch.Tensor, channels: int, *, is_torchvision: bool) -> torch.Tensor:
+    scaled = weight / (sum(_STD) / len(_STD)) if is_torchvision else weight * 255
+    if weight.shape[1] == channels:
+        return scaled
+    return scaled.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1) * (weight.shape[1] / channels)
