@@ -5,8 +5,8 @@
 
 Both get the same tiles, augmentations, optimiser, schedule, norm (batch norm) and computing time, and are evaluated on `val` as they
 train; evaluations are not counted in the time. Then each best model is judged on `test`: AP, the overlapping cells alone, boundaries, the
-seconds of all images with torch, and the peak memory of training and of segmenting (Linux). `time_to` is the first
-time at which a part of the better one's final AP was reached. The report is OUT/convergence.json; OUT/RUN/ap.csv has the curves.
+seconds of all images with torch, and the peak memory of training and of segmenting. `time_to` is the first time at which a part of the
+best AP of all was reached. The report is OUT/convergence.json; OUT/RUN/ap.csv has the curves.
 """
 
 from __future__ import annotations
@@ -53,11 +53,17 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"machine": machine(), "options": {k: str(v) for k, v in vars(options).items()}, "runs": {}}
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "options": {k: str(v) for k, v in vars(options).items()},
+        "runs": {},
+    }
     for seed in options.seeds:
         for name in options.forms:
             run = trained(name, seed, options)
-            report["runs"][f"{name}-{seed}"] = run | {"judged": [judged(run["model"], f, options) for f in options.data]}
+            report["runs"][f"{name}-{seed}"] = run | {
+                "judged": [judged(run["model"], f, options) for f in options.data]
+            }
             report["time_to"] = times_to(report["runs"])
             (options.out / "convergence.json").write_text(json.dumps(report, indent=1))
     print(json.dumps({"time_to": report["time_to"]}, indent=1))
@@ -93,10 +99,33 @@ def trained(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]
 def judged(model: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Accuracy, seconds and memory of a model on the images of a folder, with torch."""
     place = Path(model).with_name(f"{folder.name}_{options.split}.json")
-    command = ["evaluate", "--model", model, "--data", str(folder), "--split", options.split, "--engine", "torch", "--json", str(place)]
+    command = [
+        "evaluate",
+        "--model",
+        model,
+        "--data",
+        str(folder),
+        "--split",
+        options.split,
+        "--engine",
+        "torch",
+        "--json",
+        str(place),
+    ]
     seconds, peak = watched(command, place.with_suffix(".txt"))
     values = json.loads(place.read_text())
-    kept = ("n_images", "n_instances", "bioimage_ap", "bioimage_ap_mean", "AP", "AP50", "f1", "pq", "overlap", "boundary")
+    kept = (
+        "n_images",
+        "n_instances",
+        "bioimage_ap",
+        "bioimage_ap_mean",
+        "AP",
+        "AP50",
+        "f1",
+        "pq",
+        "overlap",
+        "boundary",
+    )
     return {"data": folder.name, "seconds": seconds, "peak_mb": peak} | {k: values[k] for k in kept if k in values}
 
 
@@ -132,7 +161,9 @@ def times_to(runs: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     reached: dict[str, dict[str, float | None]] = {}
     for name, run in runs.items():
         reached[name] = {
-            f"{part:g} of {best:.3f}": next((p["seconds"] for p in run["curve"] if p.get("AP", 0.0) >= part * best), None)
+            f"{part:g} of {best:.3f}": next(
+                (p["seconds"] for p in run["curve"] if p.get("AP", 0.0) >= part * best), None
+            )
             for part in PARTS
         }
     return reached

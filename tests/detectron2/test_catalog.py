@@ -55,8 +55,9 @@ def test_a_project_is_registered_in_one_call_and_later_corrections_are_there(fol
 
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # in its own loader
+@pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")  # in its own evaluator
 def test_detectron2s_loader_and_trainer_take_it(folder, name, config, ours, tmp_path):
-    """Two steps of its own trainer with our modules, and its evaluator."""
+    """Six steps of its own trainer with our modules, and its evaluator."""
     from detectron2.data import build_detection_test_loader
     from detectron2.engine import DefaultTrainer
     from detectron2.evaluation import COCOEvaluator, inference_on_dataset
@@ -69,7 +70,7 @@ def test_detectron2s_loader_and_trainer_take_it(folder, name, config, ours, tmp_
     cfg = load_config(config(ours))
     cfg.merge_from_list(
         ["DATASETS.TRAIN", (name,), "DATASETS.TEST", (), "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(tmp_path / "out")]
-        + ["SOLVER.IMS_PER_BATCH", 2, "SOLVER.MAX_ITER", 2, "DATALOADER.NUM_WORKERS", 0, "INPUT.MIN_SIZE_TRAIN", (128,)]
+        + ["SOLVER.IMS_PER_BATCH", 2, "SOLVER.MAX_ITER", 6, "DATALOADER.NUM_WORKERS", 0, "INPUT.MIN_SIZE_TRAIN", (128,)]
         + ["INPUT.MIN_SIZE_TEST", 128, "SOLVER.BASE_LR", 1e-4]
     )
     trainer = DefaultTrainer(cfg)

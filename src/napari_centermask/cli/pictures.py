@@ -15,7 +15,9 @@ def pictures(
 ) -> int:
     """Draw the cells of a COCO file, or of a project, into their images with detectron2's Visualizer.
 
-    Needs detectron2. Each image becomes the picture NAME.png in a folder. For example:
+    Needs detectron2. Each image becomes the picture NAME.png in a folder.
+
+    For example:
 
       napari-centermask pictures my_project --out drawn
 

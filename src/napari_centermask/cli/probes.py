@@ -172,7 +172,7 @@ print(json.dumps({"detail": f"detectron2 {detectron2.__version__}"}))
 
 def check_detectron2() -> Check:
     """Whether the models of detectron2 can run."""
-    if find_spec("detectron2") is None:
+    if not find_spec("detectron2"):
         return Check("detectron2", None, "not installed; only its own models need it", "docs/detectron2.md")
     worked, detail = probe(_DETECTRON2)
     return Check("detectron2", worked, detail, "" if worked else "Install what it asks for: docs/detectron2.md")

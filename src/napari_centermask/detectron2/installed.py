@@ -15,7 +15,7 @@ def require() -> None:
     MissingExtra
         If it is not installed, which no extra of ours can do, or does not import.
     """
-    if find_spec("detectron2") is None:
+    if not find_spec("detectron2"):
         raise MissingExtra(
             "This needs detectron2, which is not on PyPI. Install it as its own documentation says (docs/detectron2.md)."
         )

@@ -14,7 +14,7 @@ _LARGEST = 1 << 34  # bytes of an array: a choice, beyond what a batch of tiles 
 
 def send(stream: BinaryIO, values: dict[str, Any], *arrays: np.ndarray) -> None:
     """Write one message."""
-    parts = [np.ascontiguousarray(array) for array in arrays]
+    parts = [np.asarray(array, order="C") for array in arrays]
     values = values | {"arrays": [[part.dtype.str, list(part.shape)] for part in parts]}
     head = json.dumps(values).encode()
     stream.write(_LENGTH.pack(len(head)))
