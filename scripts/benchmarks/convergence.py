@@ -3,10 +3,11 @@
     python scripts/benchmarks/convergence.py --minutes 120 --out convergence --seeds 0 1 2 \\
         --data ../shared/data/dsb2018_fluo ../shared/data/dsb_overlap_composite
 
-Both get the same tiles, augmentations, optimiser, schedule, norm (batch norm) and computing time, and are evaluated on `val` as they
-train; evaluations are not counted in the time. Then each best model is judged on `test`: AP, the overlapping cells alone, boundaries, the
-seconds of all images with torch, and the peak memory of training and of segmenting. `time_to` is the first time at which a part of the
-best AP of all was reached. The report is OUT/convergence.json; OUT/RUN/ap.csv has the curves.
+Both get the same tiles, augmentations, optimiser, schedule, norm (batch norm) and computing time, and are evaluated on
+`val` as they train; evaluations are not counted in the time. Then each best model is judged on `test`: AP, the
+overlapping cells alone, boundaries, the seconds of all images with torch, and the peak memory of training and of
+segmenting. `time_to` is the first time at which a part of the best AP of all was reached. The report is
+OUT/convergence.json; OUT/RUN/ap.csv has the curves.
 """
 
 from __future__ import annotations
