@@ -46,13 +46,13 @@ class ChildEngine:
     name = "torch"
 
     def __init__(
-        self, files: ModelFiles, *, device: str = "auto", precision: Precision = "float32", batch: int = 1
+        self, files: ModelFiles, *, device: str = "auto", precision: Precision = "float32", batch: int | None = None
     ) -> None:
         if files.weights is None:
             raise BadModel(f"The engine 'torch' needs weights ({files.name}.safetensors). Choose another model.")
         self.card = files.card
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the process has ended)
-        arguments = [str(files.weights), device, precision, str(batch)]
+        arguments = [str(files.weights), device, precision, str(batch or 0)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "napari_centermask.engines.torch_server", *arguments],
             stdin=subprocess.PIPE,

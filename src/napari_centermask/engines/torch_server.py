@@ -63,7 +63,7 @@ def main(weights: str, device: str, precision: str, batch: str) -> None:
     try:
         from napari_centermask.engines.torch import load
 
-        engine: Any = load(Path(weights), device=device, precision=precision, batch=int(batch))  # type: ignore[arg-type]
+        engine: Any = load(Path(weights), device=device, precision=precision, batch=int(batch) or None)  # type: ignore[arg-type]
     except Exception as error:  # as above
         send(answers, _failure(error))
         return
