@@ -41,6 +41,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fields", type=Path, required=True, help="Folder of real fields of one size.")
     parser.add_argument("--side", type=int, default=6144)
+    parser.add_argument(
+        "--height", type=int, help="Of the large image, if not as its side: memory depends on the width."
+    )
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--model", default="nuclei")
     parser.add_argument("--diameter", type=float, help="Estimated by default.")
@@ -56,9 +59,9 @@ def main() -> None:
 
 def _all(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {}
-    for side in (REFERENCE, arguments.side):
+    for side, height in ((REFERENCE, REFERENCE), (arguments.side, arguments.height or arguments.side)):
         image = folder / f"{side}.ome.zarr"
-        write_mosaic(image, arguments.fields, side)
+        write_mosaic(image, arguments.fields, (height, side))
         report[f"{side}"] = json.loads(_process(image, folder / f"out_{side}", arguments).communicate()[0])
         print(json.dumps(report), file=sys.stderr, flush=True)
     slow, fast = (report[f"{side}"]["seconds_per_megapixel"] for side in (arguments.side, REFERENCE))
@@ -71,14 +74,14 @@ def _all(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def write_mosaic(path: Path, fields: Path, side: int, *, seed: int = 0) -> None:
-    """An OME-Zarr 0.4 of (side, side), written row of fields by row of fields."""
+def write_mosaic(path: Path, fields: Path, shape: tuple[int, int], *, seed: int = 0) -> None:
+    """An OME-Zarr 0.4 of a shape (H, W), written row of fields by row of fields."""
     files = sorted(fields.glob("*.png"))
     first = read_plane(files[0])[0]
     root = zarr.open_group(store=str(path), mode="w", zarr_format=2)
     array = root.create_array(
         "0",
-        shape=(side, side),
+        shape=shape,
         chunks=(CHUNK, CHUNK),
         dtype=first.dtype,
         chunk_key_encoding={"name": "v2", "separator": "/"},
@@ -88,13 +91,13 @@ def write_mosaic(path: Path, fields: Path, side: int, *, seed: int = 0) -> None:
     axes = [{"name": a, "type": "space"} for a in "yx"]
     root.attrs.update({"multiscales": [{"version": "0.4", "axes": axes, "datasets": datasets}]})
     draw = random.Random(seed)
-    waiting = np.zeros((0, side), first.dtype)
+    waiting = np.zeros((0, shape[1]), first.dtype)
     y = 0
-    while y < side:
-        while len(waiting) < min(CHUNK, side - y):
-            row = [read_plane(draw.choice(files))[0] for _ in range(-(-side // first.shape[1]))]
-            waiting = np.concatenate([waiting, np.concatenate(row, axis=1)[:, :side]])
-        height = min(CHUNK, side - y)
+    while y < shape[0]:
+        height = min(CHUNK, shape[0] - y)
+        while len(waiting) < height:
+            row = [read_plane(draw.choice(files))[0] for _ in range(-(-shape[1] // first.shape[1]))]
+            waiting = np.concatenate([waiting, np.concatenate(row, axis=1)[:, : shape[1]]])
         array[y : y + height] = waiting[:height]
         waiting, y = waiting[height:], y + height
 
@@ -117,7 +120,7 @@ def _one(image: Path, out: Path, arguments: argparse.Namespace) -> dict[str, Any
         seconds = time.perf_counter() - start
     megapixels = large.shape[0] * large.shape[1] / 1e6
     return {
-        "side": large.shape[0],
+        "shape": large.shape,
         "cells": sum(1 for _ in large.table.rows()),
         "label_images": len(large.labels),
         "seconds": seconds,
