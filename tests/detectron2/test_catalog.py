@@ -72,6 +72,14 @@ def test_detectron2s_loader_and_trainer_take_it(folder, name, config, ours, tmp_
         ["DATASETS.TRAIN", (name,), "DATASETS.TEST", (), "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(tmp_path / "out")]
         + ["SOLVER.IMS_PER_BATCH", 2, "SOLVER.MAX_ITER", 6, "DATALOADER.NUM_WORKERS", 0, "INPUT.MIN_SIZE_TRAIN", (128,)]
         + ["INPUT.MIN_SIZE_TEST", 128, "SOLVER.BASE_LR", 1e-4]
+        + [
+            "SEED",
+            0,
+            "MODEL.VOVNET.NORM",
+            "BN",
+            "SOLVER.CLIP_GRADIENTS.ENABLED",
+            True,
+        ]  # no trained weights to begin with
     )
     trainer = DefaultTrainer(cfg)
     trainer.train()
