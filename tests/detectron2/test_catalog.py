@@ -7,7 +7,7 @@ from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.detectron2.catalog import register_data
 from napari_centermask.io.coco.document import read_coco, write_coco
 
-pytest.importorskip("detectron2", reason="detectron2 is not installed (docs/detectron2.md)")
+pytest.importorskip("detectron2.modeling", reason="detectron2 is not installed (docs/detectron2.md)")
 
 
 @pytest.fixture

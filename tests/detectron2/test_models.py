@@ -17,7 +17,7 @@ from napari_centermask.pipeline.prompt import Prompter
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.run.loop import train
 
-pytest.importorskip("detectron2", reason="detectron2 is not installed (docs/detectron2.md)")
+pytest.importorskip("detectron2.modeling", reason="detectron2 is not installed (docs/detectron2.md)")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from napari_centermask.detectron2.pictures import as_instances, draw, write_pict
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.io.images import read_plane
 
-pytest.importorskip("detectron2", reason="detectron2 is not installed (docs/detectron2.md)")
+pytest.importorskip("detectron2.modeling", reason="detectron2 is not installed (docs/detectron2.md)")
 
 
 @pytest.fixture

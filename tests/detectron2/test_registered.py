@@ -8,7 +8,7 @@ from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.detectron2.config import form_of, load_config, read_config
 from napari_centermask.detectron2.registered import register
 
-pytest.importorskip("detectron2", reason="detectron2 is not installed (docs/detectron2.md)")
+pytest.importorskip("detectron2.modeling", reason="detectron2 is not installed (docs/detectron2.md)")
 
 LOADED = (
     *("centermask_R_101", "centermask_R_50", "centermask_V_39_eSE", "centermask_V_57_eSE", "centermask_V_99_eSE"),
