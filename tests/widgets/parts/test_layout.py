@@ -80,7 +80,7 @@ def test_channels_are_counted_where_their_names_have_no_room(make_napari_viewer,
 
 @pytest.mark.parametrize("name", ["Models", "Fine-tune"])
 def test_the_data_of_a_project_are_named_in_full(make_napari_viewer, qtbot, tmp_path, name):
-    folder = tmp_path / "CenterMask tutorial"
+    folder = tmp_path / "a project with a rather long name"
     folder.mkdir()
     tifffile.imwrite(folder / "field.tif", np.zeros((64, 64), np.uint8))
     viewer = make_napari_viewer(show=True)

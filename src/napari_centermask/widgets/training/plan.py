@@ -26,8 +26,8 @@ class DataFolder:
 
     @property
     def title(self) -> str:
-        """Its title in a list."""
-        return f"Project {self.folder.name}" if self.is_project else self.folder.name
+        """Its title in a list; the name of a project would be cut there."""
+        return "The open project" if self.is_project else self.folder.name
 
     @property
     def runs(self) -> Path:
