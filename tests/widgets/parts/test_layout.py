@@ -72,7 +72,7 @@ def test_channels_are_counted_where_their_names_have_no_room(make_napari_viewer,
     channels.menu().actions()[1].setChecked(False)
     assert channels.text() == names[2]
     channels.set_value(None)
-    viewer.window._qt_window.resizeDocks([frame], [560], Qt.Orientation.Horizontal)
+    viewer.window._qt_window.resizeDocks([frame], [700], Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: channels.text() == ", ".join(names))
     viewer.window._qt_window.resizeDocks([frame], [WIDTH], Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: channels.text() == "all 3 channels")

@@ -21,7 +21,7 @@ def test_the_active_layer_is_chosen_first(qtbot):
 
 def test_the_default_model_is_chosen_first_and_a_choice_stays(qtbot, card, monkeypatch):
     names = ["live-dead", "nuclei", "own"]
-    monkeypatch.setattr(zoo, "list_models", lambda: [SimpleNamespace(name=n, card=card) for n in names])
+    monkeypatch.setattr(zoo, "list_models", lambda: [SimpleNamespace(name=n, card=card, weights=None) for n in names])
     combo = ModelCombo()
     qtbot.addWidget(combo)
     assert combo.currentText() == "nuclei"
@@ -36,7 +36,7 @@ def test_the_default_model_is_chosen_first_and_a_choice_stays(qtbot, card, monke
 
 def test_a_model_that_was_just_added_can_be_chosen_and_an_unknown_one_changes_nothing(qtbot, card, monkeypatch):
     names = ["nuclei"]
-    monkeypatch.setattr(zoo, "list_models", lambda: [SimpleNamespace(name=n, card=card) for n in names])
+    monkeypatch.setattr(zoo, "list_models", lambda: [SimpleNamespace(name=n, card=card, weights=None) for n in names])
     combo = ModelCombo()
     qtbot.addWidget(combo)
     names.append("mine")

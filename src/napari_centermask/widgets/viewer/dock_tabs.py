@@ -11,8 +11,8 @@ from napari_centermask.widgets.parts.theme import CHANGES
 
 _ROOM = 24  # pixels of a tab beside its text: the padding and rim of napari's style, and some to spare
 _GAP = 6  # pixels between the icon and the text
-_SLIM = f"QTabBar::tab:!selected {{ max-width: {SIDE}px; padding-left: 4px; padding-right: 4px; }}"
-"""Tabs as wide as their icon: Qt leaves a text out of which not even the dots would fit."""
+_SLIM = f"QTabBar::tab:!selected {{ max-width: {SIDE}px; padding-left: 2px; padding-right: 2px; }}"
+"""Tabs as wide as their icon: Qt leaves a text out of which not even the dots would fit. All eleven fit 330 pixels."""
 
 
 def tabs_of(window: QMainWindow) -> DockTabs:
