@@ -14,7 +14,7 @@ from napari_centermask.widgets.parts.curves import Curves
 from napari_centermask.widgets.parts.empty import EmptyNote
 from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.help import HelpButton
-from napari_centermask.widgets.parts.layout import StatusLabel, column, even, label, row, titled_form
+from napari_centermask.widgets.parts.layout import FittedLabel, StatusLabel, column, even, label, row, titled_form
 from napari_centermask.widgets.training.comparison import ComparisonBox
 from napari_centermask.widgets.work.run_state import RunState
 
@@ -138,8 +138,7 @@ class CardBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = FittedLabel(quiet=False)  # on Qt 5, the open curves take the height of a plain one
         self.text.setTextFormat(Qt.TextFormat.RichText)
         self.text.setAlignment(Qt.AlignmentFlag.AlignTop)  # a form makes it higher than its text
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -115,11 +115,11 @@ def column(widget: QWidget) -> QVBoxLayout:
 
 
 class FittedLabel(QLabel):
-    """A dimmed text of several lines whose row grows with it; a form keeps the height of the text before."""
+    """A text of several lines, dimmed if it is `quiet`, whose row grows with it; a form keeps the height of the text before."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = True) -> None:
         super().__init__()
-        self.setObjectName("quiet")
+        self.setObjectName("quiet" if quiet else "")
         self.setWordWrap(True)
 
     def setText(self, text: str | None) -> None:
