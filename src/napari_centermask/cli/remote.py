@@ -9,11 +9,15 @@ from cyclopts import App
 from napari_centermask.cli.models import install as install_model
 from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
-from napari_centermask.cli.train import show_event
+from napari_centermask.cli.train import failure, show_event
+from napari_centermask.cloud.attend import attend, plan_for
 from napari_centermask.cloud.client import AzureJobs
 from napari_centermask.cloud.client import follow as follow_job
 from napari_centermask.cloud.record import JobRecord, read_record
+from napari_centermask.core.errors import UserError
 from napari_centermask.events import write
+from napari_centermask.jobs.place import read_place
+from napari_centermask.jobs.sweep.plan import read_run
 from napari_centermask.models.store.zoo import check_new_name, read_weights
 
 app = App(
@@ -80,6 +84,33 @@ def follow(folder: Path, /, *, every: float = 10.0, json: Flag = False) -> int:
             write(event) if json else show_event(event)
     if not json:
         print(f"Fetch the model with: napari-centermask remote download {folder} --install NAME")
+    return 0
+
+
+@app.command
+def run(folder: Path, /, *, every: float = 10.0, json: Flag = False) -> int:
+    """Submit the run of a folder to the place in its place.json, and attend it until its model is here.
+
+    This is what napari calls once you have confirmed what it takes. A file `stop` in the folder cancels the job.
+
+    Parameters
+    ----------
+    folder
+        The run folder, with run.json and place.json.
+    every
+        Seconds between two looks.
+    json
+        Print one JSON object per event, as `train` does.
+    """
+    shown = write if json else show_event
+    try:
+        plan = plan_for(read_run(folder / "run.json"), read_place(folder))
+        for event in attend(plan, AzureJobs(plan.workspace), every_s=every):
+            shown(event)
+    except UserError as error:
+        if json:
+            write(failure(error))
+        raise
     return 0
 
 

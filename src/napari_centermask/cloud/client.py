@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from napari_centermask.cloud.record import JobRecord
 from napari_centermask.cloud.staging import OUTPUTS, files_of
 from napari_centermask.cloud.workspace import Workspace
 from napari_centermask.core.errors import BadModel
-from napari_centermask.events import Event, NoticeEvent, parse
+from napari_centermask.events import Event, NoticeEvent, StageEvent, parse
 from napari_centermask.models.store.zoo import read_weights
 from napari_centermask.training.run.mlflow_metrics import Point, events_of, rest_address
 
@@ -31,6 +31,10 @@ ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
 """States in which a job stays."""
 SCOPE = "https://management.azure.com/.default"
 MODEL = "best.safetensors"
+ENDING = "waiting until Azure has ended the job"
+"""The stage after a request to stop."""
+LOOK_S = 0.5
+"""Between two looks whether to stop, in seconds: a choice, soon for a person."""
 TRAINING = "trained"  # the step of a pipeline
 BEST_TRIAL = "best_child_run_id"  # a property of sweep jobs
 POINTS = 1000  # of a metric in one answer; MLflow allows more, and a longer history comes in pages
@@ -217,8 +221,13 @@ class AzureJobs:
             except ValueError:
                 raise CloudError(f"The answer of {address} is not JSON. Run the command again.") from None
 
-    def download(self, record: JobRecord, folder: Path) -> Path:
+    def download(self, record: JobRecord, folder: Path, *, keeps_events: bool = False) -> Path:
         """Download what the job has written into its run folder here, and check that the model is whole; returns the model.
+
+        Parameters
+        ----------
+        keeps_events
+            Whether events.jsonl here stays as it is, as where they are still written.
 
         Raises
         ------
@@ -246,7 +255,8 @@ class AzureJobs:
             _keep_events(part / "artifacts" / "user_logs", source)
             for path in list(files_of(source)):
                 target = Path(folder) / path.relative_to(source)
-                if target.name == "run.json":  # the one here has the paths of this machine
+                kept = {"run.json", *(["events.jsonl"] if keeps_events else [])}  # with the paths of this machine
+                if target.name in kept:
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
@@ -278,6 +288,12 @@ def _keep_events(logs: Path, target: Path) -> None:
             return
 
 
+def _wait(seconds: float, *, until: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not until() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK_S))
+
+
 def _reported(jobs: AzureJobs, record: JobRecord, *, is_over: bool) -> list[Event]:
     if record.is_pipeline:
         training = jobs.step(record.job, TRAINING)
@@ -289,8 +305,15 @@ def _reported(jobs: AzureJobs, record: JobRecord, *, is_over: bool) -> list[Even
     return [*known, *(jobs.events(best) if best and is_over else [])]
 
 
-def follow(jobs: AzureJobs, record: JobRecord, *, every_s: float = 10.0) -> Iterator[Event]:
+def follow(
+    jobs: AzureJobs, record: JobRecord, *, every_s: float = 10.0, ends: Callable[[], bool] = lambda: False
+) -> Iterator[Event]:
     """Yield the events of a job as they come, until it has ended; of a sweep, which trial is the best, and at the end its events.
+
+    Parameters
+    ----------
+    ends
+        Asked often whether to cancel the job.
 
     Raises
     ------
@@ -298,7 +321,12 @@ def follow(jobs: AzureJobs, record: JobRecord, *, every_s: float = 10.0) -> Iter
         If it failed or was cancelled: why, and where to read more.
     """
     seen: set[str] = set()
+    is_cancelled = False
     while True:
+        if ends() and not is_cancelled:
+            is_cancelled = True
+            yield StageEvent(name=ENDING)
+            jobs.cancel(record.job)
         status = jobs.status(record.job)
         for event in _reported(jobs, record, is_over=status in ENDED):
             key = json.dumps(event.model_dump(mode="json"), sort_keys=True)
@@ -307,7 +335,7 @@ def follow(jobs: AzureJobs, record: JobRecord, *, every_s: float = 10.0) -> Iter
                 yield event
         if status in ENDED:
             break
-        time.sleep(every_s)
+        _wait(every_s, until=(lambda: False) if is_cancelled else ends)
     if status == "Canceled":
         raise CloudError(
             f"The job {record.job} was cancelled. Submit the run again, in a new run folder, to start over."

@@ -10,6 +10,7 @@ from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.own_files import check_target
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.child import own_command
+from napari_centermask.jobs.place import is_elsewhere
 from napari_centermask.settings import TrainSettings
 
 RUN_FILE = "run.json"
@@ -69,5 +70,10 @@ def _absolute(path: Path) -> Path:
 
 
 def command_line(run_file: Path) -> list[str]:
-    """The arguments of the training process; they also work in a shell or on another machine."""
+    """The arguments of the training process; they also work in a shell or on another machine.
+
+    A run that trains elsewhere is attended by a process that reports the same events.
+    """
+    if is_elsewhere(run_file.parent):
+        return own_command("remote", "run", str(run_file.parent), "--json")
     return own_command("train", str(run_file), "--json")

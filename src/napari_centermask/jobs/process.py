@@ -36,6 +36,7 @@ from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.child import NICE, launch
 from napari_centermask.jobs.command import RUN_FILE, check_new_run, command_line, write_run
 from napari_centermask.jobs.explain import Failure, of_end, of_event
+from napari_centermask.jobs.place import Place, is_elsewhere, write_place
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.folder import Control
 
@@ -47,7 +48,7 @@ GRACE_S = 60.0
 EVALUATION_GRACE_S = 600.0
 """The same while it is evaluating or comparing, which cannot be interrupted and produces the model that is kept."""
 STATES = ("last.pt", "previous.pt")
-EVALUATIONS = ("evaluating", "comparing")
+LONG_STAGES = ("evaluating", "comparing", "downloading the model", "waiting until Azure has ended the job")
 E = TypeVar("E", bound=Event)
 
 
@@ -68,13 +69,15 @@ class Job:
         self._read = 0
 
     @classmethod
-    def start(cls, settings: TrainSettings, *, nice: int = NICE) -> Job:
+    def start(cls, settings: TrainSettings, *, place: Place | None = None, nice: int = NICE) -> Job:
         """Start a training run; returns at once.
 
         Parameters
         ----------
         settings
             Their `out` is the run folder; with `resume`, the run continues from the checkpoint there.
+        place
+            Where to train, if not on this computer; a run that goes on stays where it was.
         nice
             Niceness of the process.
 
@@ -92,6 +95,8 @@ class Job:
             if not settings.resume:
                 check_new_run(folder)
         run_file = write_run(settings)
+        if place is not None:
+            write_place(folder, place)
         job = cls(folder)
         job.control.clear()
         job._launch(command_line(run_file), nice)
@@ -273,9 +278,14 @@ class Job:
         return size
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it trains on another computer; its process here only attends it."""
+        return is_elsewhere(self.folder)
+
+    @property
     def can_resume(self) -> bool:
-        """Whether there is a checkpoint from which an ended job can continue."""
-        return any((self.folder / name).exists() for name in STATES)
+        """Whether there is a checkpoint from which an ended job can continue; never of one elsewhere, which starts over."""
+        return not self.is_elsewhere and any((self.folder / name).exists() for name in STATES)
 
     @property
     def model(self) -> Path | None:
@@ -356,7 +366,7 @@ class Job:
         except OSError:
             return
         stage = next((e for e in reversed(self._session_events()) if isinstance(e, StageEvent)), StageEvent(time=0))
-        grace_s = EVALUATION_GRACE_S if stage.name in EVALUATIONS else GRACE_S
+        grace_s = EVALUATION_GRACE_S if stage.name in LONG_STAGES else GRACE_S
         if time.time() - max(asked, stage.time) > grace_s and self.is_alive:
             self.kill()
 

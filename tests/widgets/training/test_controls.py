@@ -154,3 +154,14 @@ def test_a_failure_offers_its_remedy_first_and_then_to_continue():
     assert (first.title, first.changes) == ("Try again with batch 2, replay part 0.1", short.remedy)
     assert (second.title, second.changes) == ("Continue from the last checkpoint", {})
     assert [r.title for r in remedies(Failure("Crash."), can_resume=False)] == ["Start again"]
+
+
+def test_a_run_on_azure_can_be_stopped_but_neither_paused_nor_deleted_while_it_goes_on():
+    running = replace(RUNNING, is_elsewhere=True)
+    assert offered(controls(running)) == {"stop"}
+    assert "Azure cannot be paused" in controls(running).pause.tooltip
+    assert "discard" in offered(controls(replace(running, run="stopped")))
+    for_azure = replace(READY, is_for_azure=True)
+    assert controls(for_azure).start.text == "Fine-tune on Azure…"
+    assert "start" not in offered(controls(replace(for_azure, no_azure="Azure needs its packages.")))
+    assert "start" not in offered(controls(replace(for_azure, is_estimating=True)))

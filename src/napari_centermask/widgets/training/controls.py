@@ -55,6 +55,12 @@ class DockState:
         Whether the verdict recommends the new model.
     read_only
         Why the open project cannot be changed; empty if it can, and without one.
+    is_for_azure, no_azure
+        Whether the next run is for Azure, and why that is not possible.
+    is_estimating
+        Whether what it takes there is being computed.
+    is_elsewhere
+        Whether the shown run trains on Azure.
     """
 
     has_data: bool = False
@@ -74,6 +80,10 @@ class DockState:
     verdict: str = ""
     is_recommended: bool = False
     read_only: str = ""
+    is_for_azure: bool = False
+    no_azure: str = ""
+    is_estimating: bool = False
+    is_elsewhere: bool = False
 
     @property
     def is_alive(self) -> bool:
@@ -128,7 +138,7 @@ def controls(state: DockState) -> Controls:
         pause=_pause(state),
         resumes=state.run == "paused" or not state.is_alive,
         stop=control("End the run and keep the best model so far.", _over(state), _stopping(state)),
-        discard=control("End the run and delete its folder.", "" if state.run else "No run is shown."),
+        discard=control("End the run and delete its folder.", "" if state.run else "No run is shown.", _costs(state)),
         install=_install(state),
         predict=control(
             "Segment the next image with the new model.",
@@ -152,15 +162,21 @@ def _start(state: DockState) -> Control:
     if state.is_planning:
         return control("Stop checking the data; nothing is trained.", text="Cancel")
     return control(
-        "Start training in its own process; you can keep working.",
+        "Show what it takes on Azure, and start it there once you confirm."
+        if state.is_for_azure
+        else "Start training in its own process; you can keep working.",
         "" if state.has_data else NO_DATA,
+        state.no_azure,
+        "What it takes is being computed." if state.is_estimating else "",
         "A training is already running. Stop it or wait." if state.is_alive else "",
         _other(state),
-        text="Fine-tune",
+        text="Fine-tune on Azure…" if state.is_for_azure else "Fine-tune",
     )
 
 
 def _pause(state: DockState) -> Control:
+    if state.is_alive and state.is_elsewhere:
+        return control("", "A run on Azure cannot be paused. Stop it; what it has reached is fetched.", text="Pause")
     if state.is_alive:
         if state.run == "paused":
             return control("Continue the run.", text="Resume")
@@ -186,6 +202,11 @@ def _installation(state: DockState) -> str:
     if state.installed:
         return f"Installed as '{state.installed}'. You can now choose it in every dock."
     return state.installation_error
+
+
+def _costs(state: DockState) -> str:
+    """Why a run cannot be deleted: Azure would go on with it."""
+    return "Stop it first, so that Azure ends it, too." if state.is_alive and state.is_elsewhere else ""
 
 
 def _over(state: DockState) -> str:

@@ -141,6 +141,10 @@ class TrainDock(Dock):
             installation_error=training.installation_error,
             verdict="" if compared is None else compared.sentence,
             is_recommended=compared is not None and compared.is_recommended,
+            is_for_azure=self.start.where.is_elsewhere,
+            no_azure=self.start.where.missing,
+            is_estimating=self.part.estimator.is_running,
+            is_elsewhere=training.job is not None and training.job.is_elsewhere,
             read_only="" if self.projects.project is None else self.projects.project.read_only,
         )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtGui import QImage
 
+    from napari_centermask.jobs.place import Place
     from napari_centermask.settings import TrainSettings
     from napari_centermask.widgets.training.comparison import Compared
 
@@ -123,11 +124,11 @@ class Training:
         here = [self.job] if self.job is not None and self.is_alive else []
         return here + self.others
 
-    def start(self, settings: TrainSettings) -> bool:
-        """Start training and show it; False, with a notification, if another run is in progress."""
+    def start(self, settings: TrainSettings, place: Place | None = None) -> bool:
+        """Start training, here or at a place, and show it; False, with a notification, if another run is in progress."""
         if not self._is_free():
             return False
-        self._request(partial(Job.start, settings))
+        self._request(partial(Job.start, settings, place=place))
         return True
 
     def open(self, folder: Path) -> None:

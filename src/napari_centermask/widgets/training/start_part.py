@@ -9,9 +9,12 @@ from typing import Literal
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QImage
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_centermask.cloud.plan import Plan as CloudPlan
 from napari_centermask.core.errors import UserError
+from napari_centermask.jobs.place import Place
+from napari_centermask.settings import TrainSettings
 from napari_centermask.widgets.parts.layout import column
 from napari_centermask.widgets.project.session import ProjectSession
 from napari_centermask.widgets.training.controls import NO_DATA
@@ -20,6 +23,7 @@ from napari_centermask.widgets.training.planner import Planner
 from napari_centermask.widgets.training.session import Training
 from napari_centermask.widgets.training.tiles import TilesBox, draw_tiles
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
+from napari_centermask.widgets.training.where import estimated
 from napari_centermask.widgets.work.connections import Connections
 from napari_centermask.widgets.work.gate import notify
 from napari_centermask.widgets.work.runner import Runner
@@ -35,6 +39,8 @@ class StartPart(QWidget):
         Outcome of checking the data: a summary of the settings, or why there are none.
     drawer
         Draws training tiles off the GUI thread.
+    estimator
+        Computes off the GUI thread what a run takes elsewhere.
     """
 
     def __init__(self, training: Training, projects: ProjectSession, *, on_change: Callable[[], None]) -> None:
@@ -45,7 +51,8 @@ class StartPart(QWidget):
         self._on_change = on_change
         self._wanted: Literal["", "training", "tiles"] = ""  # what follows when the settings are computed
         self._has_own_model = False
-        self.drawer = Runner()
+        self.drawer, self.estimator = Runner(), Runner()
+        self._asked: tuple[TrainSettings, Place] | None = None  # what is being estimated
         self._folders: list[Path] = []
         self.box, self.tiles, self.advanced = StartBox(), TilesBox(), AdvancedBox()
         layout = column(self)
@@ -64,9 +71,12 @@ class StartPart(QWidget):
         links.add(self.box.start.clicked, self.fine_tune)
         links.add(self.box.tiles.clicked, self.preview_tiles)
         links.add(self.drawer.ended, self._on_drawn)
+        links.add(self.estimator.ended, self._on_estimated)
+        links.add(self.box.where.changed, lambda: self._on_change())
         links.add(self.advanced.fold.toggled, self._on_advanced)
         links.add(self.planner.planned, self._on_planned)
         links.on_end(self.drawer.cancel)
+        links.on_end(self.estimator.cancel)
         links.on_end(self.planner.close)  # a plan that was not started leaves nothing behind
 
     @property
@@ -198,12 +208,15 @@ class StartPart(QWidget):
         form.set_value(plan.settings)
         form.show_changes(changes)
         self.note = replace(plan, settings=form.value()).summary
+        self.box.where.show_advice(form.value())
         reasons = (f"{name.replace('_', ' ')}: {reason}" for name, reason in plan.reasons.items())
         self.box.about.setToolTip("\n".join(reasons))
 
     def _forget_tiles(self) -> None:
         """The picture is of other settings, and the data of the one in the making are removed."""
         self.drawer.cancel()
+        self.estimator.cancel()
+        self.box.where.show_advice(None)
         self.tiles.set_image(None)
 
     def _on_drawn(self, value: QImage | Failed | None) -> None:
@@ -214,6 +227,34 @@ class StartPart(QWidget):
         self._on_change()
 
     def _begin(self) -> None:
-        if self.training.start(self.advanced.form.value()):
+        """Start with the shown settings; elsewhere, first show what that takes."""
+        try:
+            place = self.box.where.place()
+        except UserError as error:
+            notify(str(error), error.page)
+            return
+        if place is None:
+            self._start(self.advanced.form.value(), None)
+        else:
+            self._asked = self.advanced.form.value(), place
+            self.estimator.start("", estimated, *self._asked)
+
+    def _on_estimated(self, value: CloudPlan | Failed | None) -> None:
+        asked, self._asked = self._asked, None
+        if isinstance(value, Failed):
+            notify(value.message, value.page)
+        elif value is not None and asked is not None and self.planner.plan is not None:
+            self.box.where.show_advice(value.settings)
+            if self._is_confirmed(value):
+                self._start(*asked)
+        self._on_change()
+
+    def _is_confirmed(self, plan: CloudPlan) -> bool:
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        text = "\n".join(["Train on Azure? It costs what Azure asks for these node-hours.", "", *plan.lines])
+        return QMessageBox.question(self, "CenterMask", text, yes | no, no) == yes
+
+    def _start(self, settings: TrainSettings, place: Place | None) -> None:
+        if self.training.start(settings, place):
             self.planner.release()
         self.follow_model_in_use()

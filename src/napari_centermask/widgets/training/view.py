@@ -17,6 +17,7 @@ from napari_centermask.widgets.parts.pickers import ModelCombo
 from napari_centermask.widgets.parts.picture import Picture
 from napari_centermask.widgets.parts.theme import ON_COLOUR
 from napari_centermask.widgets.training.form import TrainForm
+from napari_centermask.widgets.training.where import WhereBox
 from napari_centermask.widgets.work.run_state import STATES
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class StartBox(QWidget):
         self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
         self.models = ModelCombo(trainable=True)
         self.models.setToolTip("The model to train further: the one in use, unless you choose another.")
+        self.where = WhereBox()
         self.about = quiet_label()
         self.tiles = QPushButton("Preview tiles")
         self.start = QPushButton("Fine-tune")
@@ -47,6 +49,7 @@ class StartBox(QWidget):
         form = titled_form(self, "Fine-tune", help="training#in-napari")
         form.addRow(label("Train on"), self.data)
         form.addRow(label("Start from"), self.models)
+        form.addRow(self.where)
         form.addRow(self.about)
         form.addRow(even(self.folder, self.tiles))
         form.addRow(self.start)
