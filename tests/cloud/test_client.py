@@ -1,12 +1,14 @@
 """From a run file to a model and back, through Azure's own SDK against a stand-in at the HTTP transport."""
 
 import json
+import re
 
 import pytest
 
 from napari_centermask.cloud.errors import CloudError
 from napari_centermask.cloud.plan import make_plan, submit
 from napari_centermask.cloud.record import read_record
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.events import StepEvent, as_values
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("service")]
@@ -196,6 +198,20 @@ def test_a_model_is_registered_with_what_it_came_from(results, jobs, service):
     (sent,) = [properties for properties in models if properties["modelUri"] != "m"]
     assert record.job in sent["modelUri"]
     assert sent["properties"]["steps"] == "100"
+
+
+def test_the_command_registers_a_model_that_was_downloaded_and_asks_for_it_before(
+    results, jobs, plan, monkeypatch, capsys
+):
+    from napari_centermask.cli import remote
+
+    record, _ = results
+    monkeypatch.setattr(remote, "_open", lambda folder: (jobs, record))
+    with pytest.raises(BadSettings, match="no model yet.*remote download"):
+        remote.register(plan.settings.out, "mine")
+    jobs.download(record, plan.settings.out)
+    assert remote.register(plan.settings.out, "mine") == 0
+    assert re.fullmatch(r"Registered as mine:\d+\.\n", capsys.readouterr().out)
 
 
 def test_a_sweep_is_submitted_followed_and_its_best_trial_downloaded(run, workspace, jobs, service, shared_model):

@@ -1,4 +1,4 @@
-"""`remote status | follow | logs | cancel | download`: jobs that were submitted, by their run folders here."""
+"""`remote status | run | follow | logs | cancel | download | register`: jobs that were submitted, by their run folders here."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.cli.train import failure, show_event
 from napari_centermask.cloud.attend import attend, plan_for
-from napari_centermask.cloud.client import AzureJobs
+from napari_centermask.cloud.client import MODEL, AzureJobs
 from napari_centermask.cloud.client import follow as follow_job
 from napari_centermask.cloud.record import JobRecord, read_record
-from napari_centermask.core.errors import UserError
+from napari_centermask.core.errors import BadSettings, UserError
 from napari_centermask.events import write
 from napari_centermask.jobs.place import read_place
 from napari_centermask.jobs.sweep.plan import read_run
@@ -186,8 +186,36 @@ def download(
     if install:
         values["installed"] = install_model(model, install, graphs=graphs).name
     if register:
-        training = read_weights(model).card.training
-        known = {name: str(training[name]) for name in ("steps", "parent_sha256", "seed", "torch") if name in training}
-        data = {f"data_{name}": version for name, version in record.data.items()}
-        values["registered"] = f"{register}:{jobs.register(record, register, known | data)}"
+        values["registered"] = _registered(jobs, record, model, register)
     return _shown(values, json=json)
+
+
+@app.command
+def register(folder: Path, name: str, /) -> int:
+    """Register the model of a job in its workspace, as the next version of a name.
+
+    For example:
+
+      napari-centermask remote register runs/mine mine
+
+    Parameters
+    ----------
+    folder
+        The run folder, with the model that was downloaded.
+    name
+        Among the models of the workspace.
+    """
+    jobs, record = _open(folder)
+    model = folder / MODEL
+    if not model.is_file():
+        raise BadSettings(f"{folder} has no model yet. Download it first: napari-centermask remote download {folder}")
+    print(f"Registered as {_registered(jobs, record, model, name)}.")
+    return 0
+
+
+def _registered(jobs: AzureJobs, record: JobRecord, model: Path, name: str) -> str:
+    """Register a model that was downloaded, with what it was made of; its name and version."""
+    training = read_weights(model).card.training
+    known = {key: str(training[key]) for key in ("steps", "parent_sha256", "seed", "torch") if key in training}
+    data = {f"data_{asset}": version for asset, version in record.data.items()}
+    return f"{name}:{jobs.register(record, name, known | data)}"

@@ -6,11 +6,12 @@ import json
 
 import pytest
 from played_job import OUTLIVES, state
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QMessageBox, QPlainTextEdit
 
+from napari_centermask.jobs.child import ChildFailed
 from napari_centermask.jobs.place import read_place
 from napari_centermask.jobs.process import Job
-from napari_centermask.widgets.training import where
+from napari_centermask.widgets.training import elsewhere, where
 
 pytestmark = OUTLIVES
 
@@ -106,3 +107,46 @@ def test_without_its_packages_azure_says_how_to_install_them(train, monkeypatch)
 def test_it_fits_the_dock(train, azure):
     assert train.minimumSizeHint().width() <= 330
     assert train.start.minimumSizeHint().width() <= 300
+
+
+def test_the_log_is_shown_and_the_model_registered_by_a_process_of_its_own(train, azure, asked, wait, monkeypatch):
+    calls = []
+
+    def run_child(arguments):
+        calls.append([arguments[0], arguments[1], *arguments[3:]])
+        yield ""
+        return "step 20" if arguments[1] == "logs" else "Registered as mine:3.\n"
+
+    monkeypatch.setattr(elsewhere, "run_child", run_child)
+    box = train.elsewhere
+    assert box.isHidden()
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    assert not box.isHidden()
+    assert not box.register.isEnabled()
+    box.log.click()
+    wait(lambda: box._window is not None and not box.runner.is_running)
+    assert box._window.findChild(QPlainTextEdit).toPlainText() == "step 20"
+    (train.training.job.folder / "best.safetensors").touch()
+    train.training.stop()
+    wait(lambda: state(train) == "stopped" and not train.training.watcher.is_running)
+    train.new_model.name.setText("mine")
+    box.register.click()
+    wait(lambda: "mine:3" in box.status.text())
+    assert calls == [["remote", "logs"], ["remote", "register", "mine"]]
+
+
+def test_what_azure_refuses_becomes_a_notification(train, azure, asked, wait, monkeypatch):
+    def run_child(arguments):
+        yield ""
+        raise ChildFailed("Azure accepts no credential of this computer.")
+
+    said = []
+    monkeypatch.setattr(elsewhere, "run_child", run_child)
+    monkeypatch.setattr(elsewhere, "notify", lambda text, page: said.append(text))
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    train.elsewhere.log.click()
+    wait(lambda: said and not train.elsewhere.runner.is_running)
+    assert said == ["Azure accepts no credential of this computer."]
+    assert train.elsewhere.log.isEnabled()

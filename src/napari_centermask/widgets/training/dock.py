@@ -17,6 +17,7 @@ from napari_centermask.widgets.project.session import project_session_of
 from napari_centermask.widgets.training.close_guard import guard
 from napari_centermask.widgets.training.comparison import ComparisonBox
 from napari_centermask.widgets.training.controls import Controls, DockState, controls, install_question, remedies
+from napari_centermask.widgets.training.elsewhere import ElsewhereBox
 from napari_centermask.widgets.training.new_model import free_name, predict_next
 from napari_centermask.widgets.training.plan import DataFolder, Plan, name_for, user_runs
 from napari_centermask.widgets.training.planner import Planner
@@ -72,9 +73,10 @@ class TrainDock(Dock):
     def _build(self) -> None:
         self.runs, self.progress, self.failure = RunsBox(), ProgressBox(), FailureBox()
         self.comparison, self.new_model, self.progress_curves = ComparisonBox(), InstallBox(), CurvesBox()
+        self.elsewhere = ElsewhereBox()
         self.part = StartPart(self.training, self.projects, on_change=self._refresh)
         self.start, self.advanced = self.part.box, self.part.advanced
-        upper = (self.part, self.runs, self.progress, self.failure)
+        upper = (self.part, self.runs, self.progress, self.elsewhere, self.failure)
         stack(self, (*upper, self.new_model, self.comparison, self.progress_curves))
 
     def sizeHint(self) -> QSize:
@@ -152,6 +154,9 @@ class TrainDock(Dock):
         """Update the controls from the state."""
         state = self.state
         self._show_controls(controls(state))
+        job = self.training.job
+        folder = job.folder if job is not None and state.is_elsewhere else None
+        self.elsewhere.show_run(folder, state.name, has_model=state.has_model and not state.is_alive)
         if state.other and self.isVisible():
             self._timer.start()  # the end of a run that is not shown is not reported
 
