@@ -198,12 +198,9 @@ def _load(files: ModelFiles, name: str, device: str, options: Options) -> AnyEng
     if name == "tensorrt":
         return _load_tensorrt(files, device, options)
     engine_class = family.load(family.engines[name])
-    how: How = {
-        "device": device,
-        "threads": options.threads,
-        "precision": options.precision,
-        "batch": options.batch,
-    }
+    how: How = {"device": device, "threads": options.threads, "precision": options.precision}
+    if options.batch is not None:
+        how["batch"] = options.batch
     try:
         loaded: AnyEngine = engine_class(*files.graphs, files.card, **how)
     except UserError:
