@@ -46,3 +46,15 @@ def test_an_image_of_any_suffix_is_found_beside_the_cells_or_in_images(tmp_path)
     (tmp_path / "a.png").touch()
     assert reading.find_image(cells, None, "a.png") == tmp_path / "a.png"
     assert reading.find_image(cells, tmp_path / "images", "a.png") == tmp_path / "images" / "a.tif"
+
+
+def test_an_image_whose_ending_is_in_capitals_is_found_and_not_the_cells_themselves(tmp_path):
+    cells = tmp_path / "masks" / "Zölle 1.TIF"
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "Zölle 1.TIF").touch()
+    image = tmp_path / "images" / "Zölle 1.TIF"
+    assert reading.find_image(cells, tmp_path / "images", "Zölle 1") == image
+    assert reading.find_image(cells, None, "Zölle 1") == image
+    assert reading.find_image(tmp_path / "images" / "a.json", None, "Zölle 1.png") == image
+    assert reading.find_image(tmp_path / "images" / "a.json", None, "zölle 1.png") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,7 +140,21 @@ def find_image(path: Path, images: Path | None, name: str, *, but: Set[Path] = f
             )  # paths as text: there are some thirty names for each of a thousand files
             if os.path.isfile(found) and Path(found) != path and Path(found) not in but:
                 return Path(found)
+        for found in _with_capital_endings(folder, names):
+            if os.path.isfile(found) and Path(found) != path and Path(found) not in but:
+                return Path(found)
     return None
+
+
+def _with_capital_endings(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    """Files that have one of the names except for capitals in the ending, as microscopes write them: a.TIF for a.tif."""
+    for directory in dict.fromkeys(os.path.join(folder, os.path.dirname(name)) for name in names):
+        there = sorted(os.listdir(directory)) if os.path.isdir(directory) else ()
+        wanted = {os.path.basename(n) for n in names if os.path.join(folder, os.path.dirname(n)) == directory}
+        for file in there:
+            stem, ending = os.path.splitext(file)
+            if ending != ending.lower() and stem + ending.lower() in wanted:
+                yield os.path.join(directory, file)
 
 
 def _from_file(name: str) -> list[str]:
