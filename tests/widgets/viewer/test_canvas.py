@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QCoreApplication, QEvent
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.result import Result
@@ -141,3 +142,14 @@ def test_an_error_in_one_turn_does_not_keep_back_the_others(viewer, qtbot):
         quiet(viewer, qtbot)
     assert seen == ["next"]
     assert [kind for kind, *_ in errors] == [IndexError]
+
+
+def test_a_program_that_ends_without_an_event_loop_ends_the_canvas_though_qt_has_deleted_its_timers(viewer, qtbot):
+    canvas = session_of(viewer).canvas
+    canvas._one_more.deleteLater()
+    QCoreApplication.sendPostedEvents(canvas._one_more, QEvent.Type.DeferredDelete)
+    with pytest.raises(RuntimeError, match="deleted"):
+        canvas._one_more.isActive()
+    canvas.take_back_soon()
+    canvas.soon(lambda: None)
+    canvas.end()

@@ -210,9 +210,12 @@ class Canvas:
         return label_layer(data, **fields)
 
     def _begin(self) -> None:
-        if not self._one_more.isActive() and not self._has_ended:
-            self._is_first = True
-            self._one_more.start(0)
+        if self._has_ended:
+            return
+        with suppress(RuntimeError):  # the program ends, and Qt has deleted the timer
+            if not self._one_more.isActive():
+                self._is_first = True
+                self._one_more.start(0)
 
     def _on_turn(self) -> None:
         """Do one task, or add or remove one layer."""
