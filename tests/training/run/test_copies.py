@@ -4,7 +4,7 @@ import pytest
 
 import other_tools as tools
 from napari_centermask import cli
-from napari_centermask.core.errors import BadAnnotations
+from napari_centermask.core.errors import BadAnnotations, CannotSave
 from napari_centermask.io.coco.document import read_coco
 from napari_centermask.settings import ModelSettings, TrainSettings
 from napari_centermask.training.data.loader import load_split
@@ -100,3 +100,40 @@ def test_nothing_is_left_of_a_copy_that_failed(tmp_path):
     with pytest.raises(BadAnnotations, match="differ in size"):
         with_copies(settings_of(folder, tmp_path / "run"))
     assert not list((tmp_path / "run").rglob("*.*"))
+
+
+def test_a_folder_where_the_copy_would_be_stays_as_it_is(tmp_path):
+    theirs = tools.pairs(tmp_path / "data" / "theirs")
+    before = sorted(theirs.rglob("*"))
+    settings = settings_of(theirs, tmp_path)
+    copied = with_copies(settings)
+    assert sorted(theirs.rglob("*")) == before
+    assert copied.data == [tmp_path / "data" / "theirs-2"]
+    assert with_copies(settings).data == copied.data
+
+
+def test_a_copy_that_cannot_be_put_in_its_place_is_an_error(tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(13, "Permission denied", str(target))
+
+    monkeypatch.setattr("pathlib.Path.rename", refuse)
+    with pytest.raises(CannotSave, match="then try again"):
+        with_copies(settings_of(tools.pairs(tmp_path / "theirs"), tmp_path / "run"))
+
+
+def test_images_of_one_name_in_folders_elsewhere_stay_apart(tmp_path):
+    theirs = tools.yolo(tmp_path / "elsewhere" / "set")
+    for name in "ef":  # as many tools number them, from the start in each split
+        for kind, ending in (("images", "png"), ("labels", "txt")):
+            path = theirs / kind / "val" / f"{name}.{ending}"
+            path.rename(path.with_name(f"{'a' if name == 'e' else 'b'}.{ending}"))
+    place = tmp_path / "yaml" / "here"
+    place.mkdir(parents=True)
+    (theirs / "data.yaml").rename(place / "data.yaml")
+    text = (place / "data.yaml").read_text()
+    (place / "data.yaml").write_text(text.replace("path: .", f"path: {theirs.as_posix()}"))
+    splits = splits_of(with_copies(settings_of(place, tmp_path / "run")).data[0])
+    for split, records in splits.items():
+        for record in records:
+            source = theirs / "images" / split / f"{record.path.stem[-1]}.png"
+            assert record.path.read_bytes() == source.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,10 @@ class _Reader:
 
     def __init__(self, dataset: Dataset) -> None:
         self._format = READABLE[dataset.format]
-        self._root = dataset.folder.absolute()
+        root = dataset.folder.absolute()
+        images = [item.image.absolute() for items in dataset.splits.values() for item in items]
+        elsewhere = [image for image in images if not image.is_relative_to(root.parent)]
+        self._roots = [root, root.parent, *_roots_of(elsewhere)]
         self._records: list[ImageRecord] = []
         self._incomplete = set[int]()  # positions of records with cells that have no outline
         self._notes: list[str] = []
@@ -121,9 +125,9 @@ class _Reader:
         return self._format.name == "cellpose" and not path.name.endswith(self._format.endings)
 
     def _name(self, image: Path) -> str:
-        """The path in the folder; of an image beside the folder, from the folder above."""
+        """The path in the folder; of an image beside it, from the folder above; else from what all images elsewhere share."""
         path = image.absolute()
-        root = next((p for p in (self._root, self._root.parent) if path.is_relative_to(p)), path.parent)
+        root = next(root for root in self._roots if path.is_relative_to(root))
         return path.relative_to(root).as_posix()
 
     def _note_incomplete(self, records: Sequence[ImageRecord], markers: Path) -> None:
@@ -138,6 +142,14 @@ class _Reader:
         for at, record in enumerate(self._records):
             whole = () if at in self._incomplete else ((0, 0, *record.shape),)
             yield replace(record, extra=record.extra | {PARTIAL: True}, reviewed=whole)
+
+
+def _roots_of(images: Sequence[Path]) -> list[Path]:
+    """The folder that all images share, so that those of one name in different folders stay apart; one for each drive."""
+    drives: dict[str, list[Path]] = {}
+    for image in images:
+        drives.setdefault(image.anchor, []).append(image.parent)
+    return [Path(os.path.commonpath(folders)) for folders in drives.values()]
 
 
 def _check_size(item: Item, result: Result) -> None:

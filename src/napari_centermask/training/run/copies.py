@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.progress import silent
 from napari_centermask.io.trained_on import TrainedOn
-from napari_centermask.io.whole_file import whole_file
+from napari_centermask.io.whole_file import cannot_save, whole_file
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.dataset import freeze_dataset
@@ -91,6 +92,8 @@ def readable(
     ------
     BadAnnotations, BadImage
         If there is nothing to train on, or a file cannot be read.
+    CannotSave
+        If a copy cannot be written.
     """
     found: list[Path] = []
     taken: set[str] = set()
@@ -98,7 +101,7 @@ def readable(
         if _is_readable(folder):
             found.append(folder)
             continue
-        name = _free(folder.resolve().name, taken)
+        name = _free(folder.resolve().name, taken, place)
         made_of = {"folder": str(folder.resolve()), "files": _stamps(folder, out)}
         known = _read(place / name / _MADE_OF)
         if known is None or not (is_kept or known == made_of):
@@ -129,13 +132,17 @@ def _put(part: Path, target: Path, made_of: object) -> None:
     """Rename the copy, unless another process of the run was faster."""
     if target.exists() and _read(target / _MADE_OF) != made_of:
         shutil.rmtree(target)
-    with suppress(OSError):
+    try:
         part.rename(target)
+    except OSError as error:
+        if _read(target / _MADE_OF) != made_of:
+            raise CannotSave(cannot_save(target, error)) from error
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(name: str, taken: set[str], place: Path) -> str:
+    """A name that no other copy has, and no folder that is none: with `out` beside it, that may be the data themselves."""
     free, n = name, 1
-    while free in taken:
+    while free in taken or ((place / free).exists() and not (place / free / _MADE_OF).exists()):
         n += 1
         free = f"{name}-{n}"
     taken.add(free)
