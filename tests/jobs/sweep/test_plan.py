@@ -61,3 +61,18 @@ def test_values_reach_groups_and_whole_objects(plan):
     assert (value_of(changed, "augment.scale"), changed.batch) == ((0.8, 1.2), 4)
     assert checked.search["batch"] == Range(low=2, high=8)
     assert json.loads(checked.model_dump_json())["search"]["augment.scale"] == [[0.5, 1.6], [0.8, 1.2]]
+
+
+def test_a_home_folder_is_meant_by_a_tilde(plan, tmp_path, monkeypatch):
+    plan(search={"learning_rate": [0.1, 0.2]})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    path = tmp_path / "home.json"
+    path.write_text(json.dumps({"run": "~/run.json", "out": "~/sweep", "search": {"learning_rate": [0.1, 0.2]}}))
+    checked, _ = read_plan(path)
+    assert (checked.run, checked.out) == (tmp_path / "run.json", tmp_path / "sweep")
+
+
+def test_a_folder_instead_of_a_plan_is_named(tmp_path):
+    with pytest.raises(BadSettings, match="cannot be read: .*Choose a JSON file"):
+        read_plan(tmp_path)

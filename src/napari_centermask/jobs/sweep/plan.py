@@ -80,6 +80,9 @@ def read_plan(path: Path) -> tuple[SweepPlan, TrainSettings]:
             faults.setdefault(_place(fault["loc"]), fault_text(fault))
         listed = "; ".join(f"{place}: {text}" for place, text in faults.items())
         raise BadSettings(f"{Path(path).name} is not a plan of a sweep: {listed}.") from None
+    except OSError as error:
+        raise BadSettings(f"The plan {path} cannot be read: {error.strerror}. Choose a JSON file.") from None
+    plan = plan.model_copy(update={"run": plan.run.expanduser(), "out": plan.out.expanduser()})
     settings = read_run(plan.run)
     check_space(plan.search, settings)
     if (plan.metric == "AP_known" and not settings.replay) or (

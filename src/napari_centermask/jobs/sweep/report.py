@@ -56,7 +56,7 @@ def rows_of(study: Study, plan: SweepPlan) -> list[Row]:
     rows = []
     for trial in study.trials:
         curve = tuple(value for _, value in sorted(trial.intermediate_values.items()))
-        value = trial.value if trial.value is not None else (max(curve) if curve else None)
+        value = trial.value if trial.value is not None else (curve[-1] if curve else None)
         minutes = None if trial.duration is None else round(trial.duration.total_seconds() / 60, 2)
         note = trial.user_attrs.get("error", "")
         values, folder = chosen(trial.params, plan), folder_of(plan, trial.number)
