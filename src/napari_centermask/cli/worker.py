@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ class Outcome:
 _KEPT: dict[str, AnySegmenter] = {}
 """In a worker: the models that it has loaded, by their settings."""
 _LOADS: list[str] = []
+_ONE = threading.Lock()
+"""A worker may have several threads, but one image at a time has the memory and the model, which not all engines share."""
 
 
 def work(task: Task) -> Outcome:
@@ -74,7 +77,7 @@ def work(task: Task) -> Outcome:
     process = f"{os.getpid()} on {_host()}"
     notes: list[Notes] = []
     left_out = LeftOut[str]()
-    with left_out.unless_done(str(task.files.image)):
+    with _ONE, left_out.unless_done(str(task.files.image)):
         engine = _engine(task, notes)
         steps = steps_of(task.files, engine, task.settings, task.coco, axes=task.axes, command=task.command)
         while True:
