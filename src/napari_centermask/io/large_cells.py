@@ -125,6 +125,7 @@ class LargeWriter:
 
     def _begin(self) -> None:
         self.places.remove()
+        self.places.table.mkdir(parents=True)  # also if no cell is found
         self.places.cells.parent.mkdir(parents=True, exist_ok=True)
         kind = 2 if self.form.version == "0.4" else 3
         root = zarr_package().open_group(store=str(self.places.cells), mode="w", zarr_format=kind)
