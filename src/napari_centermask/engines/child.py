@@ -70,6 +70,11 @@ class ChildEngine:
         self.precision: Precision = started["precision"]
         self.batch: int = started["batch"]
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, as when the system killed it for want of memory; nothing more can be asked then."""
+        return self._process.poll() is not None
+
     def features(self, tiles: np.ndarray) -> RegionFeatures:
         """See `RegionEngine.features`."""
         one = _Pass(next(self._numbers), tiles)

@@ -60,5 +60,9 @@ def test_a_model_without_graphs_runs_in_a_process_of_its_own(tmp_path):
     image = np.random.default_rng(0).random((1, 96, 128)).astype(np.float32)
     assert len(segment(image, engine, settings)) > 0
     assert "torch" not in sys.modules
+    engine._process.kill()  # as the system does where memory is short
+    engine._process.wait()
+    assert not engine_cache.is_loaded(settings)
+    assert len(segment(image, engine_cache.cached_engine(settings), settings)) > 0
     with pytest.raises(BadModel, match="A Mask R-CNN has no ONNX graphs and runs with PyTorch alone. Choose 'auto'"):
         engine_cache.cached_engine(settings.model_copy(update={"engine": "onnx"}))

@@ -41,7 +41,8 @@ def cached_engine(settings: SegmentSettings) -> AnyEngine:
 
 def is_loaded(settings: SegmentSettings) -> bool:
     """Whether the engine for these settings is there at once; raises `BadModel` if there is no such model."""
-    return _key(find_model(settings.model), settings) in _ENGINES
+    known = _ENGINES.get(_key(find_model(settings.model), settings))
+    return known is not None and not _has_ended(known[0])
 
 
 def _key(files: ModelFiles, settings: SegmentSettings) -> tuple[object, ...]:
@@ -50,7 +51,13 @@ def _key(files: ModelFiles, settings: SegmentSettings) -> tuple[object, ...]:
     return files.name, stamp, settings.engine, settings.device, settings.precision, fastest.version()
 
 
+def _has_ended(engine: AnyEngine) -> bool:
+    return isinstance(engine, ChildEngine) and engine.has_ended
+
+
 def _loaded(key: tuple[object, ...], files: ModelFiles, settings: SegmentSettings) -> AnyEngine:
+    if key in _ENGINES and _has_ended(_ENGINES[key][0]):
+        del _ENGINES[key]
     if key not in _ENGINES:
         _refuse_torch(settings, files)
         # `load_engine` may take torch for a GPU.
