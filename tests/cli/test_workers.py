@@ -69,7 +69,9 @@ def test_each_worker_loads_the_model_once(fields, tmp_path):
 def test_the_workers_of_a_scheduler_are_used(fields, tmp_path, capsys):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL") as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as cluster:
         command = ["segment", str(fields), "--out", str(tmp_path / "out"), "--json", *FLAGS]
         assert cli.run([*command, "--scheduler", cluster.scheduler_address]) == 0
     assert len(json.loads(capsys.readouterr().out)["images"]) == 3
@@ -108,7 +110,9 @@ def test_a_scheduler_that_goes_away_is_named_and_what_is_done_is_kept(fields, tm
     from distributed import LocalCluster
 
     monkeypatch.setattr(workers, "work", wait_for_ever)
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL") as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as cluster:
         found = outcomes(tasks_of(fields, tmp_path), Workers(0, cluster.scheduler_address), tmp_path)
         assert next(found)[1].why == "worked"
         cluster.close()
@@ -134,7 +138,9 @@ def test_an_address_without_a_scheduler_is_refused(fields, tmp_path, monkeypatch
 def test_workers_that_do_not_see_the_folder_are_refused(fields, tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL") as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as cluster:
         found = outcomes(tasks_of(fields, tmp_path), Workers(0, cluster.scheduler_address), tmp_path / "elsewhere")
         with pytest.raises(BadSettings, match="does not see .*elsewhere. Images and results must be in folders"):
             next(found)

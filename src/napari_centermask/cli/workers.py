@@ -186,7 +186,7 @@ def _client(workers: Workers) -> Iterator[Client]:
                 n_workers=workers.n,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # without one, all runs of a computer want port 8787
                 silence_logs="CRITICAL",
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
