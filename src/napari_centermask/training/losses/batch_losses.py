@@ -57,7 +57,7 @@ def batch_losses(
     logits, ltrb, centerness = (flatten(m).float() for m in maps)
     n_classes = logits.shape[2]
     assignments = [assign(t.boxes, t.classes, table, n_classes) for t in truths]
-    ignored = torch.stack([_inside_any(table[0], t.ignore) | _on(table[0], t.unreviewed) for t in truths])
+    ignored = torch.stack([is_unknown(table[0], t) for t in truths])
     quality = model.settings.box_quality
     losses = fcos_losses(
         logits,
@@ -100,6 +100,11 @@ def _region_losses(
     iou = iou.float() if model.settings.maskiou else None
     weights = area_weights(torch.cat(areas), settings.small_cells) if settings.small_cells and len(logits) else None
     return mask_losses(logits.float(), iou, torch.cat(targets), torch.cat(inside), settings=settings, weights=weights)
+
+
+def is_unknown(points: torch.Tensor, truth: Truth) -> torch.Tensor:
+    """(N,) bool: whether each point (N, 2; x, y) lies where nobody said that there is no cell."""
+    return _inside_any(points, truth.ignore) | _on(points, truth.unreviewed)
 
 
 def _inside_any(points: torch.Tensor, boxes: torch.Tensor | None) -> torch.Tensor:

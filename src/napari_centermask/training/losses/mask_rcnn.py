@@ -18,6 +18,7 @@ from torchvision.ops import box_iou
 from napari_centermask.models.nets.mask_rcnn import MaskRCNN, Pyramid
 from napari_centermask.settings import RegionSettings
 from napari_centermask.training.data.parts import Truth
+from napari_centermask.training.losses.batch_losses import is_unknown
 from napari_centermask.training.losses.weighed import Losses
 
 IGNORED = -1
@@ -168,6 +169,8 @@ def match(boxes: Tensor, truth: Truth, *, low: float, high: float, keep_best: bo
         Below `low` a box is background, from `high` on it holds the cell that it overlaps most.
     keep_best
         The boxes that overlap a cell most hold it, however little that is.
+
+    A box whose middle lies where nobody said that there is no cell is not background, but `IGNORED`.
     """
     nothing = torch.full((len(boxes),), _BACKGROUND, dtype=torch.int64, device=boxes.device)
     if len(truth.boxes):
@@ -179,21 +182,8 @@ def match(boxes: Tensor, truth: Truth, *, low: float, high: float, keep_best: bo
             matched = torch.where(((overlap == most) & (overlap > 0)).any(dim=1), cell, matched)
     else:
         matched = nothing
-    return torch.where((matched == _BACKGROUND) & _is_unknown(boxes, truth), IGNORED, matched)
-
-
-def _is_unknown(boxes: Tensor, truth: Truth) -> Tensor:
-    """Whether the middle of each box lies where nobody said that there is no cell."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    unknown = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    if truth.ignore is not None and len(truth.ignore):
-        inside = (middle[:, None] > truth.ignore[None, :, :2]) & (middle[:, None] < truth.ignore[None, :, 2:])
-        unknown |= inside.all(dim=2).any(dim=1)
-    if truth.unreviewed is not None:
-        height, width = truth.unreviewed.shape
-        x, y = middle[:, 0].long().clamp(0, width - 1), middle[:, 1].long().clamp(0, height - 1)
-        unknown |= truth.unreviewed[y, x] > 0
-    return unknown
+    return torch.where((matched == _BACKGROUND) & is_unknown(middle, truth), IGNORED, matched)
 
 
 def choose(matched: Tensor, count: int, positive: float, *, seed: int | None) -> Chosen:
