@@ -93,16 +93,11 @@ def _anchor_losses(
         chosen.append(choose(matched, settings.anchors, settings.anchors_positive, seed=truth.seed))
     starts = torch.arange(len(images)) * len(anchors[0])
     every = torch.cat([one.index + start for one, start in zip(chosen, starts.tolist(), strict=True)])
-    front = torch.cat(
-        [one.index[: len(one.matched)] + start for one, start in zip(chosen, starts.tolist(), strict=True)]
-    )
+    has_cell = torch.cat([_labels(one, truth) for one, truth in zip(chosen, truths, strict=True)]) > 0
     wanted = _deltas(rpn.box_coder, anchors, truths, chosen)
-    labels = torch.cat(
-        [(torch.arange(len(one.index), device=every.device) < len(one.matched)).float() for one in chosen]
-    )
     n = every.new_tensor(max(1, len(every)))
-    cell = F.binary_cross_entropy_with_logits(objectness.flatten()[every], labels, reduction="sum") / n
-    box = F.smooth_l1_loss(deltas[front], wanted, beta=_BETA, reduction="sum") / n
+    cell = F.binary_cross_entropy_with_logits(objectness.flatten()[every], has_cell.float(), reduction="sum") / n
+    box = F.smooth_l1_loss(deltas[every[has_cell]], wanted, beta=_BETA, reduction="sum") / n
     values = {"loss_objectness": settings.objectness * cell, "loss_rpn_box": settings.rpn_box * box}
     return proposals, Losses(values, dict.fromkeys(values, n))
 
