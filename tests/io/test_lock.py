@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from napari_centermask.io import lock as module
-from napari_centermask.io.lock import FolderLock, lock_folder
+from napari_centermask.io.lock import RUN_LOCK, FolderLock, lock_folder, lock_for_run
 from napari_centermask.io.own_files import LOCK
 
 HOLD = """
@@ -83,3 +83,11 @@ def test_where_the_file_system_knows_no_locks_the_named_process_decides(tmp_path
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):
     assert "cannot be written" in lock_folder(tmp_path / "missing")
+
+
+def test_a_run_waits_for_another_as_long_as_it_may(tmp_path, monkeypatch):
+    first, waits = lock_for_run(tmp_path), []
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: waits.append(seconds) or first.release())
+    lock_for_run(tmp_path, patience_s=60).release()
+    assert waits
+    assert not (tmp_path / RUN_LOCK).exists()

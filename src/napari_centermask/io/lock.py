@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ else:
 
 RUN_LOCK = ".centermask-run.lock"
 _BYTE = 2**30  # Windows locks bytes; one far behind the text leaves that readable
+_PAUSE_S = 0.05  # between two looks at a lock that another run holds: a choice
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
@@ -50,15 +52,20 @@ class FolderLock:
         self._descriptor = None
 
 
-def lock_for_run(folder: Path) -> FolderLock:
+def lock_for_run(folder: Path, *, patience_s: float = 0.0) -> FolderLock:
     """Lock a folder while a command writes many files into it; the lock's file is removed afterwards.
+
+    Parameters
+    ----------
+    patience_s
+        How long to wait for another run that holds the lock.
 
     Raises
     ------
     CannotSave
         If another run holds the lock, with its process, or the folder cannot be written.
     """
-    path = Path(folder) / RUN_LOCK
+    path, last = Path(folder) / RUN_LOCK, time.monotonic() + patience_s
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -68,6 +75,9 @@ def lock_for_run(folder: Path) -> FolderLock:
             ) from error
         holder = _take(descriptor)
         if holder is not None:
+            if time.monotonic() < last:
+                time.sleep(_PAUSE_S)
+                continue
             raise CannotSave(
                 f"Another run ({_process(holder)}) is writing to {folder}. Wait until it ends, or choose another --out."
             )

@@ -1,14 +1,21 @@
 """`train` starts on data of other tools, projects and folders without splits: a copy in the run folder has their cells."""
 
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
 import pytest
 
 import other_tools as tools
 from napari_centermask import cli
 from napari_centermask.core.errors import BadAnnotations, CannotSave
+from napari_centermask.core.history import Change
 from napari_centermask.io.coco.document import read_coco
+from napari_centermask.io.project.project import Project
 from napari_centermask.settings import ModelSettings, TrainSettings
 from napari_centermask.training.data.loader import load_split
-from napari_centermask.training.run.copies import with_copies
+from napari_centermask.training.run.copies import readable, with_copies
 from other_tools import EXPECTED, SHAPE, boxes, write
 
 
@@ -137,3 +144,55 @@ def test_images_of_one_name_in_folders_elsewhere_stay_apart(tmp_path):
         for record in records:
             source = theirs / "images" / split / f"{record.path.stem[-1]}.png"
             assert record.path.read_bytes() == source.read_bytes()
+
+
+def test_the_copy_of_a_project_is_used_again(tmp_path, cells):
+    images = sorted((tools.pairs(tmp_path / "theirs") / "images").iterdir())
+    with Project.create(tmp_path / "project", images) as project:
+        for n, image in enumerate(project.images):
+            new = [replace(c, status="corrected") for c in cells(n=3, overlap=0.0, seed=n, shape=SHAPE, radius=5)]
+            project.history(image.id).do("drawing", [Change((), c.id, None, c) for c in new])
+            project.set_status(image.id, "reviewed")
+    said: list[str] = []
+    settings = settings_of(tmp_path / "project", tmp_path / "run")
+    first = with_copies(settings, say=said.append)
+    n = len(said)
+    assert with_copies(settings, say=said.append) == first
+    assert len(said) == n
+
+
+PUT = """
+import sys
+from pathlib import Path
+from napari_centermask.training.run import copies
+
+def wait(text):
+    print(text, flush=True)
+    sys.stdin.readline()
+
+remove = copies.shutil.rmtree
+def slow(path, **options):
+    if not options:  # the copy that has become old
+        wait("removes")
+    remove(path, **options)
+copies.shutil.rmtree = slow
+print("done", copies.readable([Path(sys.argv[1])], Path(sys.argv[2]))[0], flush=True)
+"""
+
+
+def test_a_process_of_the_run_never_removes_the_copy_of_another(tmp_path):
+    theirs, place = tools.pairs(tmp_path / "theirs"), tmp_path / "run" / "data"
+    readable([theirs], place)
+    write(theirs / "images" / "z.tif", tools.image(9))
+    write(theirs / "masks" / "z_mask.png", tools.labels())
+    command = [sys.executable, "-c", PUT, str(theirs), str(place)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "removes\n"
+        here = threading.Thread(target=readable, args=([theirs], place))
+        here.start()
+        here.join(1.0)
+        made = None if here.is_alive() else (place / "theirs").stat().st_ino
+        other.communicate("\n", timeout=60)
+        here.join(60)
+    assert made is None or (place / "theirs").stat().st_ino == made
+    assert set(splits_of(place / "theirs")) == {"train", "val"}

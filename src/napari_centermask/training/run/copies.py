@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.core.progress import silent
+from napari_centermask.io.lock import RUN_LOCK, lock_for_run
+from napari_centermask.io.own_files import LOCK
 from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.io.whole_file import cannot_save, whole_file
 from napari_centermask.models.store.zoo import find_model
@@ -21,6 +23,7 @@ from napari_centermask.training.run.folder import start_of
 
 _MADE_OF = "made_of.json"
 _FIELDS = ("data", "replay")
+_PATIENCE_S = 60.0  # to wait while another process removes a copy: a choice
 
 
 def with_copies(
@@ -129,14 +132,18 @@ def _make(folder: Path, target: Path, made_of: object, trained_on: TrainedOn, sa
 
 
 def _put(part: Path, target: Path, made_of: object) -> None:
-    """Rename the copy, unless another process of the run was faster."""
-    if target.exists() and _read(target / _MADE_OF) != made_of:
-        shutil.rmtree(target)
+    """Rename the copy, unless another process of the run was faster; one at a time, as one may remove an old copy."""
+    lock = lock_for_run(target.parent, patience_s=_PATIENCE_S)
     try:
+        if _read(target / _MADE_OF) == made_of:
+            return
+        if target.exists():
+            shutil.rmtree(target)
         part.rename(target)
     except OSError as error:
-        if _read(target / _MADE_OF) != made_of:
-            raise CannotSave(cannot_save(target, error)) from error
+        raise CannotSave(cannot_save(target, error)) from error
+    finally:
+        lock.release()
 
 
 def _free(name: str, taken: set[str], place: Path) -> str:
@@ -150,12 +157,12 @@ def _free(name: str, taken: set[str], place: Path) -> str:
 
 
 def _stamps(folder: Path, out: Path | None) -> list[list[str | int]]:
-    """Path, size and time of all files in a folder, but not of run folders in it."""
+    """Path, size and time of all files in a folder, but not of run folders in it, nor of locks, which reading changes."""
     left_out = {(folder / "runs").resolve(), *([] if out is None else [out.expanduser().resolve()])}
     found: list[list[str | int]] = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if Path(root, name).resolve() not in left_out]
-        for path in (Path(root, name) for name in files):
+        for path in (Path(root, name) for name in files if name not in (LOCK, RUN_LOCK)):
             with suppress(OSError):
                 now = path.stat()
                 found.append([path.relative_to(folder).as_posix(), now.st_size, now.st_mtime_ns])
