@@ -1,5 +1,6 @@
 """Every default comes from the data, the start model and the machine; a project becomes a run in one call."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -81,3 +82,27 @@ def test_nothing_is_left_of_a_run_that_cannot_be_made(tmp_path, source):
     with pytest.raises(BadAnnotations):
         prepare(source, "nuclei")
     assert not list((source / "runs").glob("*")) if (source / "runs").exists() else True
+
+
+def test_a_folder_named_data_in_the_run_folder_stays_as_it_is(source, tmp_path):
+    out = tmp_path / "mine"
+    (out / "data" / "images").mkdir(parents=True)
+    theirs = out / "data" / "images" / "0.png"
+    theirs.write_bytes(b"a picture of their own")
+    suggestion = prepare(source, "nuclei", out=out)
+    assert [p for p in (out / "data").rglob("*") if p.is_file()] == [theirs]
+    assert theirs.read_bytes() == b"a picture of their own"
+    assert suggestion.settings.data == [out / "data-2"]
+    assert prepare(source, "nuclei", out=out, seed=1).settings.data == [out / "data-2"]
+
+
+def test_the_data_are_frozen_again_as_they_are_now(source, tmp_path):
+    prepare(source, "nuclei", out=tmp_path / "run")
+    records = json.loads((source / "annotations.json").read_text())
+    records["images"] = records["images"][:2]
+    records["annotations"] = [a for a in records["annotations"] if a["image_id"] != 3]
+    (source / "annotations.json").write_text(json.dumps(records))
+    (frozen,) = prepare(source, "nuclei", out=tmp_path / "run").settings.data
+    assert frozen == tmp_path / "run" / "data"
+    assert facts_of(frozen).n_images == 2
+    assert sorted(path.name for path in (frozen / "images").iterdir()) == ["0.png", "1.png"]

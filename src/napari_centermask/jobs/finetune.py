@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
@@ -11,7 +12,7 @@ from napari_centermask.jobs.command import check_new_run, new_run_folder
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.training.data.checks import check_data
 from napari_centermask.training.data.dataset import freeze_dataset
-from napari_centermask.training.run.copies import readable
+from napari_centermask.training.run.copies import freeze_in, readable
 from napari_centermask.training.run.defaults import Suggestion, suggest
 
 
@@ -62,10 +63,11 @@ def prepare(
     try:
         card = None if files is None else files.card
         trained_on = {} if card is None else card.trained_on
-        freeze_dataset(data, folder / "data", split=split, val_part=val_part, seed=seed, trained_on=trained_on, say=say)
+        how = partial(freeze_dataset, data, split=split, val_part=val_part, seed=seed, trained_on=trained_on, say=say)
+        frozen = freeze_in(folder, how)
         if replay:
             replay = readable(replay, folder / "replay", trained_on=trained_on, say=say)
-        suggestion = suggest(folder / "data", folder, card=card, start=start, replay=replay)
+        suggestion = suggest(frozen, folder, card=card, start=start, replay=replay)
         check_data(suggestion.settings)
     except BaseException:
         if is_new:

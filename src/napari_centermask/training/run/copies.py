@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -108,7 +110,9 @@ def readable(
         made_of = {"folder": str(folder.resolve()), "files": _stamps(folder, out)}
         known = _read(place / name / _MADE_OF)
         if known is None or not (is_kept or known == made_of):
-            _make(folder, place / name, made_of, trained_on, say)
+            _make(place / name, made_of, partial(freeze_dataset, folder, trained_on=trained_on, say=say))
+            copied = f"The cells of {folder} are copied to {place / name}, and its images linked"
+            say(f"{copied}: the run trains on them as they are now.")
         found.append(place / name)
     return found
 
@@ -119,16 +123,40 @@ def _is_readable(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.glob("annotations_*.json"))
 
 
-def _make(folder: Path, target: Path, made_of: object, trained_on: TrainedOn, say: Callable[[str], None]) -> None:
+def freeze_in(place: Path, freeze: Callable[[Path], object]) -> Path:
+    """Freeze the data of a run in `data` of its folder, in place of those frozen there before.
+
+    Parameters
+    ----------
+    place
+        The run folder.
+    freeze
+        Writes the data into a folder, as `freeze_dataset` does.
+
+    Returns
+    -------
+    Path
+        `place`/data; if there is a folder of that name that was not made here, `place`/data-2 and so on.
+
+    Raises
+    ------
+    CannotSave
+        If they cannot be written.
+    """
+    target = place / _free("data", set(), place)
+    _make(target, {"time_ns": time.time_ns()}, freeze)
+    return target
+
+
+def _make(target: Path, made_of: object, freeze: Callable[[Path], object]) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")  # of each process its own, under torchrun
     try:
-        freeze_dataset(folder, part, trained_on=trained_on, say=say)
+        freeze(part)
         with whole_file(part / _MADE_OF) as file:
             file.write_text(json.dumps(made_of), encoding="utf-8")
         _put(part, target, made_of)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    say(f"The cells of {folder} are copied to {target}, and its images linked: the run trains on them as they are now.")
 
 
 def _put(part: Path, target: Path, made_of: object) -> None:
