@@ -6,6 +6,7 @@ Names of layers differ from program to program; all are brought to one form, tha
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,16 +17,20 @@ from napari_centermask.models.store.checkpoint import IGNORED, State, check_stat
 from napari_centermask.settings import MaskRCNNSettings
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in ImageNet, as torchvision normalises
-_BLOCKS = {(64, 3): "R-34", (64, 2): "R-18", (256, 6): "R-50", (256, 23): "R-101"}
-"""Channels of the first stage and blocks of the third; an R-34 has 6 blocks there, told apart below."""
+_RESNETS = {(64, 2): "R-18", (64, 6): "R-34", (256, 6): "R-50", (256, 23): "R-101"}
+"""By the channels of the first stage and the blocks of the third."""
 
-# What torchvision called its layers before 0.13.
-_OLD = (
+Rules = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
+"""Patterns, and what replaces them in a name, one after another."""
+
+# What torchvision called its layers before 0.13; detectron2 calls those of the mask head so, too.
+_OLD: Rules = (
+    (r"^roi_heads\.mask_head\.mask_fcn(\d)\.", lambda m: f"roi_heads.mask_head.{int(m[1]) - 1}.0."),
     (r"^rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
     (r"^backbone\.fpn\.(inner|layer)_blocks\.(\d)\.(weight|bias)$", r"backbone.fpn.\1_blocks.\2.0.\3"),
 )
 # detectron2's names, and those of Caffe2 before them, in torchvision's; a shortcut is a "downsample" there.
-_CAFFE2 = (
+_CAFFE2: Rules = (
     (r"^conv1_w$", "conv1.weight"),
     (r"^res_conv1_bn_s$", "bn1.weight"),
     (r"^res_conv1_bn_b$", "bn1.bias"),
@@ -39,7 +44,7 @@ _CAFFE2 = (
     (r"(res\d\.\d+\.conv)b\b", r"\g<1>2"),
     (r"(res\d\.\d+\.conv)c\b", r"\g<1>3"),
 )
-_DETECTRON2 = (
+_DETECTRON2: Rules = (
     (r"^(?:module\.)?(?:backbone\.bottom_up\.|backbone\.body\.|bottom_up\.|body\.)", ""),
     (r"^stem\.conv1\.norm\.", "bn1."),
     (r"^stem\.conv1\.", "conv1."),
@@ -52,7 +57,6 @@ _DETECTRON2 = (
     (r"^proposal_generator\.rpn_head\.objectness_logits\.", "rpn.head.cls_logits."),
     (r"^proposal_generator\.rpn_head\.anchor_deltas\.", "rpn.head.bbox_pred."),
     (r"^roi_heads\.box_head\.fc([12])\.", lambda m: f"roi_heads.box_head.fc{int(m[1]) + 5}."),
-    (r"^roi_heads\.mask_head\.mask_fcn(\d)\.", lambda m: f"roi_heads.mask_head.{int(m[1]) - 1}.0."),
     (r"^roi_heads\.mask_head\.deconv\.", "roi_heads.mask_predictor.conv5_mask."),
     (r"^res(\d)\.", lambda m: f"layer{int(m[1]) - 1}."),
 )
@@ -73,7 +77,7 @@ def convert_mask_rcnn(state: State, path: Path) -> tuple[State, ModelCard]:
     BadModel
         If its parts are not those of `maskrcnn_resnet50_fpn` or one of its sisters.
     """
-    state = {_renamed(_old_head(key), _OLD): value.float() for key, value in state.items()}
+    state = {_renamed(key, _OLD): value.float() for key, value in state.items()}
     settings = _form(state, path.name)
     check_state(settings, state, where=path.name)
     first = "backbone.body.conv1.weight"
@@ -92,18 +96,12 @@ def convert_mask_rcnn(state: State, path: Path) -> tuple[State, ModelCard]:
     return state, card
 
 
-def _old_head(key: str) -> str:
-    old = re.match(r"^roi_heads\.mask_head\.mask_fcn(\d)\.(weight|bias)$", key)
-    return f"roi_heads.mask_head.{int(old[1]) - 1}.0.{old[2]}" if old else key
-
-
 def _form(state: State, where: str) -> MaskRCNNSettings:
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     try:
         n = shapes["roi_heads.box_predictor.cls_score.weight"][0] - 1
         blocks = len({key.split(".")[3] for key in shapes if key.startswith("backbone.body.layer3.")})
-        wide = shapes["backbone.fpn.inner_blocks.0.0.weight"][1]
-        resnet = "R-34" if (wide, blocks) == (64, 6) else _BLOCKS[wide, blocks]
+        resnet = _RESNETS[shapes["backbone.fpn.inner_blocks.0.0.weight"][1], blocks]
         fc, pooled = shapes["roi_heads.box_head.fc6.weight"]
         width = shapes["backbone.fpn.layer_blocks.0.0.weight"][0]
         return MaskRCNNSettings(
@@ -153,11 +151,11 @@ def fitting(own: State, given: State) -> State:
 
 def canonical(key: str) -> str:
     """The name of a layer in torchvision's way, whoever gave it."""
-    return _renamed(_renamed(_renamed(_old_head(key), _CAFFE2), _DETECTRON2), _OLD)
+    return _renamed(key, (*_CAFFE2, *_DETECTRON2, *_OLD))
 
 
-def _renamed(key: str, rules: object) -> str:
-    for pattern, name in rules:  # type: ignore[attr-defined]
+def _renamed(key: str, rules: Rules) -> str:
+    for pattern, name in rules:
         key = re.sub(pattern, name, key)
     return key
 
