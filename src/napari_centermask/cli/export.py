@@ -12,7 +12,7 @@ from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.progress import silent
 from napari_centermask.io.images import read_plane
-from napari_centermask.models.families import family_of, needs_torch, why_torch
+from napari_centermask.models.families import check_exports, family_of
 from napari_centermask.models.store import zoo
 
 if TYPE_CHECKING:
@@ -110,10 +110,7 @@ def _find(model: str) -> zoo.ModelFiles:
     files = zoo.read_weights(path) if path.suffix == ".safetensors" else zoo.find_model(model)
     if files.weights is None:
         raise BadModel(f"'{model}' has ONNX graphs but no weights to export. Choose its .safetensors file.")
-    if needs_torch(files.card):
-        raise BadSettings(
-            f"{why_torch(files.card)} It cannot be exported or quantised. Use it as it is, in napari too."
-        )
+    check_exports(files.card)
     return files
 
 

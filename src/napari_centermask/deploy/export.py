@@ -16,7 +16,7 @@ from napari_centermask.deploy.graph_file import OPSET, OPSETS
 from napari_centermask.deploy.parity import Parity
 from napari_centermask.deploy.real_images import Images, compare_cells, network_tiles, sample_images
 from napari_centermask.io.whole_file import whole_files
-from napari_centermask.models.families import family_of, needs_torch, why_torch
+from napari_centermask.models.families import check_exports, family_of
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import graph_suffix
@@ -82,12 +82,6 @@ def export(
         say("Comparing the cells in real images")
         parity.images = compare_cells(model, card, paths, images)
     return parity
-
-
-def check_exports(card: ModelCard) -> None:
-    """Raise `BadSettings` if models of the family have no graphs."""
-    if needs_torch(card):
-        raise BadSettings(f"{why_torch(card)} It cannot be exported or quantised. Use it as it is, in napari too.")
 
 
 def check_packages() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_centermask.core.tiles import Tile, owned
-from napari_centermask.deploy.export import Say, check_exports, check_opset, check_packages, export
+from napari_centermask.deploy.export import Say, check_opset, check_packages, export
 from napari_centermask.deploy.graph_file import OPSET, check_file, opset_of
 from napari_centermask.deploy.one_graph import IMAGE, OUTPUTS, SUFFIX, check_card, join
 from napari_centermask.deploy.parity import LEAST_IOU, TOLERANCE, CellParity, Parity, ParityError, open_session
@@ -19,7 +19,7 @@ from napari_centermask.deploy.real_images import Images, at_own_scale, network_i
 from napari_centermask.engines.decode import detect
 from napari_centermask.engines.torch import engine_of
 from napari_centermask.io.whole_file import whole_file
-from napari_centermask.models.families import family_of
+from napari_centermask.models.families import check_exports, family_of
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.segmentation import with_card_defaults

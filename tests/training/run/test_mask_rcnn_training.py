@@ -115,7 +115,7 @@ def test_a_box_drawn_by_hand_is_filled_and_a_click_is_answered(rcnn, folder, tmp
     prompter.click(40, 50)
 
 
-def test_it_is_installed_without_graphs_and_an_export_says_why(rcnn, tmp_path, monkeypatch, capsys):
+def test_it_is_installed_without_graphs_and_export_and_quantise_say_why(rcnn, tmp_path, monkeypatch, capsys):
     from napari_centermask.cli import run
     from napari_centermask.training.run.validate import make_card
 
@@ -127,6 +127,8 @@ def test_it_is_installed_without_graphs_and_an_export_says_why(rcnn, tmp_path, m
     assert "A Mask R-CNN has no ONNX graphs and runs with PyTorch alone." in capsys.readouterr().err
     assert [p.name for p in find_model("mine").paths] == ["mine.safetensors"]
     assert run(["export", "mine"]) == 2
+    assert "runs with PyTorch alone. It cannot be exported or quantised" in capsys.readouterr().err
+    assert run(["quantise", "mine", str(tmp_path), "--out", str(tmp_path / "int8")]) == 2
     assert "runs with PyTorch alone. It cannot be exported or quantised" in capsys.readouterr().err
     with pytest.raises(BadSettings, match="PyTorch alone"):
         load_engine("mine", engine="openvino")

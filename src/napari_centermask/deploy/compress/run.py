@@ -18,6 +18,7 @@ from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.io.image_files import image_files
 from napari_centermask.io.images import read_plane
 from napari_centermask.io.whole_file import whole_file
+from napari_centermask.models.families import check_exports
 from napari_centermask.models.store import zoo
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.training.data.dataset import freeze_dataset
@@ -55,7 +56,7 @@ def compress(plan: Plan, *, say: Say = silent) -> Result:
     Raises
     ------
     BadSettings
-        If the steps do not go together, or there are no images.
+        If the steps do not go together, there are no images, or models of the family have no graphs.
     BadModel
         If the model has no graphs, is compressed already, or has no weights to train.
     MissingExtra
@@ -71,6 +72,7 @@ def compress(plan: Plan, *, say: Say = silent) -> Result:
 def _start(plan: Plan) -> zoo.ModelFiles:
     """The model to begin with."""
     start = zoo.find_model(plan.model)
+    check_exports(start.card)
     if start.graphs is None:
         raise BadModel(f"'{start.name}' has no ONNX graphs. Make them with: napari-centermask export {start.name}")
     if start.card.training.get("compression"):

@@ -19,12 +19,12 @@ __all__ = [
     "FAMILIES",
     "Family",
     "Shapes",
+    "check_exports",
     "compression_of",
     "family_of",
     "graph_names",
     "needs_torch",
     "why_torch",
-    "with_article",
 ]
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (CENTERMASK, UNET, MASK_RCNN, DETECTRON2)}
@@ -62,7 +62,7 @@ def compression_of(network: HasSettings) -> Any:
     """
     family = family_of(network.settings)
     if not family.compression:
-        raise BadSettings(f"{with_article(family).capitalize()} cannot be pruned or distilled. Quantise it instead.")
+        raise BadSettings(f"A {family.title} cannot be pruned or distilled. Quantise it instead.")
     return family.load(family.compression)
 
 
@@ -81,6 +81,7 @@ def why_torch(card: HasKind) -> str:
     return f"A {family_of(card).title} has no ONNX graphs and runs with PyTorch alone."
 
 
-def with_article(family: Family) -> str:
-    """The family's title in a sentence: "a U-Net"."""
-    return f"a {family.title}"
+def check_exports(card: HasKind) -> None:
+    """Raise `BadSettings` if models of the family have no graphs."""
+    if needs_torch(card):
+        raise BadSettings(f"{why_torch(card)} It cannot be exported or quantised. Use it as it is, in napari too.")
