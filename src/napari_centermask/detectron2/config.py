@@ -16,8 +16,9 @@ from napari_centermask.settings import ModelSettings
 LARGEST = 1_000_000
 """Bytes of a configuration file; larger ones are something else. A choice: the largest in detectron2 has 10,000."""
 
-_BACKBONES = ("build_fcos_vovnet_fpn_backbone", "build_fcos_resnet_fpn_backbone", "build_fcos_mobilenetv2_fpn_backbone")
-# The keys that CenterMask2 adds to those of detectron2, with its defaults where shared/goldens knows them.
+BACKBONES = ("build_fcos_vovnet_fpn_backbone", "build_fcos_resnet_fpn_backbone", "build_fcos_mobilenetv2_fpn_backbone")
+"""CenterMask2's names of what builds VoVNetV2, ResNet and ResNeXt, and MobileNetV2, each with its pyramid."""
+# The keys that CenterMask2 adds to those of detectron2, with its defaults where the published models show them.
 _FCOS: dict[str, Any] = {
     "NUM_CLASSES": 80,
     "IN_FEATURES": ["p3", "p4", "p5", "p6", "p7"],
@@ -56,18 +57,9 @@ _VOVNET: dict[str, Any] = {
     "WITH_MODULATED_DCN": False,
     "DEFORMABLE_GROUPS": 1,
 }
-_FIXED: dict[str, Any] = {
-    "THRESH_WITH_CTR": False,
-    "LOSS_ALPHA": 0.25,
-    "LOSS_GAMMA": 2.0,
-    "SIZES_OF_INTEREST": [64, 128, 256, 512],
-    "USE_RELU": True,
-    "CENTER_SAMPLE": True,
-    "POS_RADIUS": 1.5,
-    "LOC_LOSS_TYPE": "giou",
-    "PRIOR_PROB": 0.01,
-}
-"""Values of FCOS that our modules have built in: others are refused."""
+_FIXED = ("THRESH_WITH_CTR", "LOSS_ALPHA", "LOSS_GAMMA", "SIZES_OF_INTEREST", "USE_RELU", "CENTER_SAMPLE", "POS_RADIUS")
+_FIXED += ("LOC_LOSS_TYPE", "PRIOR_PROB")
+"""Keys of FCOS whose defaults our modules have built in: other values are refused."""
 
 
 def add_centermask_config(cfg: Any) -> None:
@@ -141,7 +133,7 @@ def read_config(text: str) -> Any:
 
 def is_centermask(cfg: Any) -> bool:
     """Whether a configuration asks for CenterMask2's modules, which are ours here."""
-    return cfg.MODEL.BACKBONE.NAME in _BACKBONES or cfg.MODEL.PROPOSAL_GENERATOR.NAME == "FCOS"
+    return cfg.MODEL.BACKBONE.NAME in BACKBONES or cfg.MODEL.PROPOSAL_GENERATOR.NAME == "FCOS"
 
 
 def form_of(cfg: Any) -> ModelSettings:
@@ -155,7 +147,7 @@ def form_of(cfg: Any) -> ModelSettings:
     model = cfg.MODEL
     name = model.BACKBONE.NAME
     known = model.FCOS
-    wrong = [f"MODEL.FCOS.{key}={known[key]}" for key, value in _FIXED.items() if known[key] != value]
+    wrong = [f"MODEL.FCOS.{key}={known[key]}" for key in _FIXED if known[key] != _FCOS[key]]
     if model.PROPOSAL_GENERATOR.NAME == "FCOS" and wrong:
         raise BadModel(f"This configuration has {', '.join(wrong)}, which our FCOS does not support. Leave it out.")
     values = {

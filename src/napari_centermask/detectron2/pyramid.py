@@ -9,7 +9,7 @@ import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 
-from napari_centermask.detectron2.config import form_of
+from napari_centermask.detectron2.config import BACKBONES, form_of
 from napari_centermask.models.nets.centermask import make_backbone
 from napari_centermask.models.nets.fpn import FPN
 from napari_centermask.settings import ModelSettings
@@ -53,24 +53,10 @@ class Pyramid(FPN, Backbone):
         }
 
 
-def build_fcos_vovnet_fpn_backbone(cfg: Any, input_shape: ShapeSpec) -> Pyramid:
-    """VoVNetV2 with its pyramid."""
+def build_backbone(cfg: Any, input_shape: ShapeSpec) -> Pyramid:
+    """The backbone that a configuration describes, with its pyramid."""
     return Pyramid(form_of(cfg).model_copy(update={"in_channels": input_shape.channels}))
 
 
-def build_fcos_resnet_fpn_backbone(cfg: Any, input_shape: ShapeSpec) -> Pyramid:
-    """ResNet or ResNeXt with its pyramid."""
-    return Pyramid(form_of(cfg).model_copy(update={"in_channels": input_shape.channels}))
-
-
-def build_fcos_mobilenetv2_fpn_backbone(cfg: Any, input_shape: ShapeSpec) -> Pyramid:
-    """MobileNetV2 with its pyramid."""
-    return Pyramid(form_of(cfg).model_copy(update={"in_channels": input_shape.channels}))
-
-
-BUILDERS: dict[str, Callable[[Any, ShapeSpec], Pyramid]] = {
-    "build_fcos_vovnet_fpn_backbone": build_fcos_vovnet_fpn_backbone,
-    "build_fcos_resnet_fpn_backbone": build_fcos_resnet_fpn_backbone,
-    "build_fcos_mobilenetv2_fpn_backbone": build_fcos_mobilenetv2_fpn_backbone,
-}
+BUILDERS: dict[str, Callable[[Any, ShapeSpec], Pyramid]] = dict.fromkeys(BACKBONES, build_backbone)
 """By their names in configurations."""
