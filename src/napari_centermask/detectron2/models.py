@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
@@ -10,12 +9,10 @@ from napari_centermask.detectron2.config import load_config
 from napari_centermask.detectron2.network import Detectron2Network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import State, load_state
+from napari_centermask.models.store.other_weights import PUBLISHERS_LICENCE
 from napari_centermask.models.store.pickles import read_state
+from napari_centermask.models.store.reference import PHOTOGRAPH_DIAMETER, name_from
 from napari_centermask.settings import Detectron2Settings
-
-DIAMETER = 96.0
-"""Of cells that a model from photographs sees: COCO's border between medium and large objects."""
-LICENCE = "As its publisher says"
 
 
 def read_model(
@@ -23,8 +20,8 @@ def read_model(
     weights: Path,
     *,
     categories: list[str] | None = None,
-    diameter: float = DIAMETER,
-    licence: str = LICENCE,
+    diameter: float = PHOTOGRAPH_DIAMETER,
+    licence: str = PUBLISHERS_LICENCE,
 ) -> tuple[Detectron2Network, ModelCard]:
     """A model of detectron2 from its configuration and its weights; nothing in either is executed.
 
@@ -62,7 +59,7 @@ def read_model(
     network = Detectron2Network(settings).eval()
     load_state(network, _of_network(read_state(weights), network), where=weights.name)
     card = ModelCard(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "-", config.stem).strip("-.")[:100] or "detectron2",
+        name=name_from(config, otherwise="detectron2"),
         licence=licence,
         model=settings,
         diameter=diameter,

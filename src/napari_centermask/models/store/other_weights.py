@@ -14,8 +14,11 @@ import torch
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import IGNORED, State, check_state
+from napari_centermask.models.store.reference import PHOTOGRAPH_DIAMETER, name_from
 from napari_centermask.settings import MaskRCNNSettings
 
+PUBLISHERS_LICENCE = "As its publisher says"
+"""Of weights whose files do not say it."""
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in ImageNet, as torchvision normalises
 _RESNETS = {(64, 2): "R-18", (64, 6): "R-34", (256, 6): "R-50", (256, 23): "R-101"}
 """By the channels of the first stage and the blocks of the third."""
@@ -83,10 +86,10 @@ def convert_mask_rcnn(state: State, path: Path) -> tuple[State, ModelCard]:
     first = "backbone.body.conv1.weight"
     state[first] = state[first].flip(1)
     card = ModelCard(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:100] or "maskrcnn",
-        licence="As its publisher says",
+        name=name_from(path, otherwise="maskrcnn"),
+        licence=PUBLISHERS_LICENCE,
         model=settings,
-        diameter=96.0,  # COCO's border between medium and large objects
+        diameter=PHOTOGRAPH_DIAMETER,
         normalisation="reference",
         mean=[255 * value for value in reversed(_MEAN)],
         std=[255 * value for value in reversed(_STD)],

@@ -20,6 +20,8 @@ NOTICE = (
     "Published CenterMask2 weights are treated as CC BY-NC 4.0: they may not be used commercially, "
     "and models fine-tuned from them keep that condition."
 )
+PHOTOGRAPH_DIAMETER = 96.0
+"""Diameter in pixels of cells for a model from photographs: COCO's border between medium and large objects."""
 _RESNETS = ((None, 1, 64), (50, 1, 64), (101, 1, 64), (101, 32, 8))
 """Depths, groups and widths of the ResNets; no depth where the backbone is another one."""
 BACKBONES = (*SPECS, "R-50", "R-101", "X-101", "MobileNetV2")
@@ -55,10 +57,10 @@ def convert_reference(path: Path, state: State | None = None) -> tuple[State, Mo
     settings = guess_settings(state, where=path.name)
     check_state(settings, state, where=path.name)
     card = ModelCard(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:100] or "centermask2",
+        name=name_from(path, otherwise="centermask2"),
         licence=LICENCE,
         model=settings,
-        diameter=96.0,  # COCO's border between medium and large objects
+        diameter=PHOTOGRAPH_DIAMETER,
         normalisation="reference",
         mean=[103.53, 116.28, 123.675] if settings.in_channels == 3 else [0.0],
         std=[1.0],
@@ -66,6 +68,11 @@ def convert_reference(path: Path, state: State | None = None) -> tuple[State, Mo
         limits=["Trained on photographs, not on microscopy.", NOTICE],
     )
     return {k: v.float() for k, v in state.items()}, card
+
+
+def name_from(path: Path, *, otherwise: str) -> str:
+    """The name of a model after the file that it comes from; another one if no character of that can be in a name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:100] or otherwise
 
 
 def settings_from_reference(values: dict[str, Any]) -> ModelSettings:
