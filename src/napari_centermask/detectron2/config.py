@@ -57,8 +57,10 @@ _VOVNET: dict[str, Any] = {
     "WITH_MODULATED_DCN": False,
     "DEFORMABLE_GROUPS": 1,
 }
-_FIXED = ("THRESH_WITH_CTR", "LOSS_ALPHA", "LOSS_GAMMA", "SIZES_OF_INTEREST", "USE_RELU", "CENTER_SAMPLE", "POS_RADIUS")
-_FIXED += ("LOC_LOSS_TYPE", "PRIOR_PROB")
+_FIXED = (
+    *("THRESH_WITH_CTR", "LOSS_ALPHA", "LOSS_GAMMA", "SIZES_OF_INTEREST", "USE_RELU", "CENTER_SAMPLE", "POS_RADIUS"),
+    *("LOC_LOSS_TYPE", "PRIOR_PROB"),
+)
 """Keys of FCOS whose defaults our modules have built in: other values are refused."""
 
 
