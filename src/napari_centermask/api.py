@@ -396,6 +396,7 @@ def fine_tune(
     data: str | Path,
     start: str | None = "nuclei",
     *,
+    network: str = "centermask",
     out: str | Path | None = None,
     install: str | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -409,6 +410,8 @@ def fine_tune(
         A project, or a folder with images/ and annotations.json.
     start
         The model to start from; None to train from scratch.
+    network
+        Family of the new network that is trained from scratch: centermask, unet or maskrcnn.
     out
         The run folder; by default a new one in `runs` of the data.
     install
@@ -427,7 +430,7 @@ def fine_tune(
     """
     if install:
         check_new_name(install)
-    suggestion = prepare(Path(data), start, out=None if out is None else Path(out))
+    suggestion = prepare(Path(data), start, network=network, out=None if out is None else Path(out))
     job = Job.start(_checked(TrainSettings, suggestion.settings.model_dump() | settings))
     try:
         for events in job.follow():

@@ -581,6 +581,10 @@ class UNetSettings(NetworkSettings):
         return 1 + len(self.categories)
 
 
+ANCHOR_STRIDES = (4, 8, 16, 32, 64)
+"""Pixels between the locations of each level that a Mask R-CNN has anchors on: torchvision's pyramid."""
+
+
 class MaskRCNNSettings(NetworkSettings):
     """Settings of a Mask R-CNN (arXiv 1703.06870) with a feature pyramid, as torchvision has it.
 
@@ -589,33 +593,63 @@ class MaskRCNNSettings(NetworkSettings):
     """
 
     family: Literal["maskrcnn"] = "maskrcnn"
-    resnet: Literal["R-18", "R-34", "R-50", "R-101"] = Field("R-50", description="R-18, R-34, R-50 or R-101.")
+    resnet: Literal["R-18", "R-34", "R-50", "R-101"] = Field(
+        "R-50", title="ResNet", description="R-18, R-34, R-50 or R-101."
+    )
     resnet_norm: Literal["FrozenBN", "BN", "GN"] = Field(
         "BN",
+        title="Norm",
         description="FrozenBN is torchvision's for a backbone with weights; it does not suit a training from scratch.",
     )
-    pyramid_channels: int = Field(256, ge=16, description="Channels of the feature pyramid.")
+    pyramid_channels: int = Field(256, ge=16, title="Pyramid channels", description="Channels of the feature pyramid.")
     anchor_sizes: list[float] = Field(
         [16.0, 32.0, 64.0, 128.0, 256.0],
         min_length=5,
         max_length=5,
+        title="Anchor sizes",
+        json_schema_extra=shown("px", range="five numbers, the smallest first"),
         description="Sides of the anchors with a location every 4, 8, 16, 32 and 64 pixels, in pixels of the network; "
         "torchvision's are 32 64 128 256 512.",
     )
     anchor_ratios: list[float] = Field(
-        [0.5, 1.0, 2.0], min_length=1, max_length=9, description="Shapes of the anchors: height over width."
+        [0.5, 1.0, 2.0],
+        min_length=1,
+        max_length=9,
+        title="Anchor shapes",
+        json_schema_extra=shown(range="one to nine numbers above 0"),
+        description="Shapes of the anchors: height over width.",
     )
-    box_size: int = Field(7, ge=3, le=28, description="Side to which a region's features are pooled for its box.")
-    box_fc: int = Field(1024, ge=16, description="Width of the fully connected layers of the box head.")
-    mask_head_convs: int = Field(4, ge=1, le=8, description="Convolutions of the mask head.")
-    mask_head_channels: int = Field(256, ge=16, description="Channels of the mask head.")
+    box_size: int = Field(
+        7,
+        ge=3,
+        le=28,
+        title="Box resolution",
+        description="Side to which a region's features are pooled for its box.",
+    )
+    box_fc: int = Field(
+        1024, ge=16, title="Box head width", description="Width of the fully connected layers of the box head."
+    )
+    mask_head_convs: int = Field(4, ge=1, le=8, title="Mask head depth", description="Convolutions of the mask head.")
+    mask_head_channels: int = Field(256, ge=16, title="Mask head width", description="Channels of the mask head.")
     roi_size: int = Field(
         14,
         ge=6,
         le=28,
         multiple_of=2,
+        title="Mask resolution",
         description="Side to which a cell's features are pooled; its mask has twice that.",
     )
+
+    @field_validator("anchor_sizes", mode="before")
+    @classmethod
+    def _one_for_each_level(cls, value: object) -> object:
+        if isinstance(value, list | tuple) and len(value) != len(ANCHOR_STRIDES):
+            levels = ", ".join(map(str, ANCHOR_STRIDES[:-1]))
+            raise ValueError(
+                f"expected {len(ANCHOR_STRIDES)} sizes, one for each level of the pyramid, which has a location every {levels} "
+                f"and {ANCHOR_STRIDES[-1]} pixels, got {len(value)}"
+            )
+        return value
 
     @field_validator("anchor_sizes", "anchor_ratios")
     @classmethod

@@ -287,3 +287,56 @@ def test_the_splits_of_another_tool_are_those_of_the_run(capfd, parent, tmp_path
         split: len(read_coco(tmp_path / "run" / "data" / f"annotations_{split}.json")) for split in ("train", "val")
     }
     assert names == {"train": 3, "val": 2}
+
+
+@pytest.mark.parametrize("network", ["centermask", "unet", "maskrcnn"])
+def test_a_new_network_of_each_family_is_planned_for_the_data(capfd, fields, tmp_path, network):
+    options = ("--scratch", "--network", network, "--out", tmp_path / "run", "--dry-run")
+    assert run("finetune", fields, *options) == 0
+    settings = TrainSettings.model_validate_json((tmp_path / "run" / "run.json").read_text())
+    assert settings.start is None
+    assert (settings.model.family, settings.model.in_channels) == (network, 1)
+
+
+def test_a_new_mask_rcnn_is_trained_with_flags_for_its_form_continued_and_installed(capfd, fields, tmp_path):
+    out = tmp_path / "run"
+    assert run("finetune", fields, "--scratch", "--network", "maskrcnn", "--out", out, "--steps", 2, "--dry-run") == 0
+    small = ("--model.resnet", "R-18", "--model.pyramid-channels", 16, "--model.box-fc", 16, "--model.roi-size", 8)
+    small += ("--model.mask-head-convs", 1, "--model.mask-head-channels", 16, "--regions.mask", 2, "--tile", 64)
+    small += ("--batch", 2, "--workers", 0, "--device", "cpu", "--json")
+    assert run("train", out / "run.json", *small) == 0
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    parts = {"loss_objectness", "loss_rpn_box", "loss_category", "loss_box", "loss_mask"}
+    assert parts <= set(next(e for e in events if e["event"] == "step"))
+    model = zoo.find_model(out / "best.safetensors").card.model
+    assert (model.roi_size, model.anchor_sizes) == (8, [16, 32, 64, 128, 256])
+    assert run("train", out / "run.json", "--resume", "--steps", 3, "--json") == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])["step"] == 3
+    assert run("models", "add", out / "best.safetensors", "--name", "mine") == 0
+    assert run("segment", fields / "images" / "0.png", "--model", "mine", "--out", tmp_path / "cells") == 0
+    assert run("export", "mine") == 2
+    assert "A Mask R-CNN has no ONNX graphs" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--network", "maskrcnn"], "--network has no effect: the network is that of the start model. Add --scratch"),
+        (["--scratch", "--network", "stars"], "--network: expected centermask or unet or maskrcnn, got stars."),
+    ],
+)
+def test_a_network_that_cannot_be_made_is_refused_before_data_are_copied(capsys, fields, tmp_path, flags, message):
+    assert run("finetune", fields, "--out", tmp_path / "run", *flags) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_anchors_that_cannot_hold_the_cells_are_refused_before_training(capsys, fields, tmp_path):
+    out = tmp_path / "run"
+    assert run("finetune", fields, "--scratch", "--network", "maskrcnn", "--out", out, "--dry-run") == 0
+    assert run("train", out / "run.json", "--model.anchor-sizes", 16, 32, 64) == 2
+    assert "expected 5 sizes, one for each level of the pyramid" in capsys.readouterr().err
+    assert run("train", out / "run.json", "--model.anchor-sizes", 128, 256, 512, 1024, 2048) == 2
+    assert (
+        "anchors of 128 256 512 1024 2048 pixels overlap cells of 40 pixels by at most 0.10" in capsys.readouterr().err
+    )

@@ -13,6 +13,7 @@ from napari_centermask.cli.train import run_training, show_tiles
 from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.events import InstalledEvent, write
 from napari_centermask.io.whole_file import whole_file
+from napari_centermask.models.families import new_families
 from napari_centermask.models.idle_settings import idle_in_training, refuse_idle
 from napari_centermask.models.store.zoo import check_new_name, find_model
 from napari_centermask.settings import TrainSettings
@@ -25,6 +26,7 @@ def finetune(
     split: str | None = None,
     start: str | None = None,
     scratch: Flag = False,
+    network: str | None = None,
     out: Path | None = None,
     replay: list[Path] | None = None,
     replay_part: float | None = None,
@@ -57,6 +59,8 @@ def finetune(
 
       napari-centermask finetune my_project --preview
 
+      napari-centermask finetune my_project --scratch --network maskrcnn --dry-run
+
     Parameters
     ----------
     data
@@ -68,7 +72,10 @@ def finetune(
     start
         The model to start from; nuclei when not given.
     scratch
-        Train from scratch instead.
+        Train a new network from scratch instead.
+    network
+        Family of the new network: centermask (default), unet or maskrcnn. To change its form and its losses, add --dry-run and
+        give them to `train RUN.json`, such as --model.anchor-sizes or --regions.mask.
     out
         Run folder; by default a new one in runs/ of the project.
     replay
@@ -103,8 +110,10 @@ def finetune(
     """
     import json as json_module
 
+    from napari_centermask.jobs.finetune import prepare
+
     only = "--dry-run" if dry_run else "--preview" if preview or preview_file else ""
-    _check_choices(start, replay, scratch=scratch, install=install, only=only)
+    _check_choices(start, replay, network, scratch=scratch, install=install, only=only)
     given: dict[str, Any] = {
         "minutes": minutes,
         "steps": steps,
@@ -119,13 +128,22 @@ def finetune(
     _checked({"data": [data], "out": data} | given)  # before images are copied
     if install:
         check_new_name(install)
-    settings, reasons = suggest_for(
-        data, None if scratch else start or "nuclei", out=out, split=split, replay=replay, val_part=val_part, seed=seed
-    )
-    settings = _checked(settings.model_dump() | given)
+    with busy("Checking the data"):
+        suggestion = prepare(
+            data,
+            None if scratch else start or "nuclei",
+            network=network or "centermask",
+            out=out,
+            split=split,
+            replay=replay,
+            val_part=val_part,
+            seed=seed,
+            say=notice,
+        )
+    settings = _checked(suggestion.settings.model_dump() | given)
     card = None if settings.start is None else find_model(settings.start).card
     refuse_idle(settings, idle_in_training(settings, card), flags=given)
-    for name, reason in reasons.items():
+    for name, reason in suggestion.reasons.items():
         value = getattr(settings, name)
         reason = "as given" if name in given else reason
         notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
@@ -136,7 +154,7 @@ def finetune(
         if preview or preview_file:
             show_tiles(settings, preview_file, json=json)
         elif json:
-            print_json({"run": path, "reasons": reasons})
+            print_json({"run": path, "reasons": suggestion.reasons})
         if not json:
             print(f"napari-centermask train {path}")
         return 0
@@ -149,9 +167,21 @@ def finetune(
 
 
 def _check_choices(
-    start: str | None, replay: list[Path] | None, *, scratch: bool, install: str | None, only: str
+    start: str | None,
+    replay: list[Path] | None,
+    network: str | None,
+    *,
+    scratch: bool,
+    install: str | None,
+    only: str,
 ) -> None:
-    """Refuse flags that another one switches off."""
+    """Refuse flags that another one switches off, and networks that do not exist, before data are copied."""
+    if network is not None and not scratch:
+        raise BadSettings(
+            "--network has no effect: the network is that of the start model. Add --scratch for a new one."
+        )
+    if network is not None and network not in new_families():
+        raise BadSettings(f"--network: expected {' or '.join(new_families())}, got {network}.")
     if scratch and start is not None:
         raise BadSettings("--start has no effect: --scratch uses no start model. Leave one of them out.")
     if scratch and replay:
@@ -171,24 +201,6 @@ def _checked(values: dict[str, Any]) -> TrainSettings:
         return TrainSettings.model_validate(values)
     except ValidationError as error:
         raise explain_settings(error) from None
-
-
-def suggest_for(
-    data: Path,
-    start: str | None,
-    *,
-    out: Path | None,
-    split: str | None,
-    replay: list[Path] | None,
-    val_part: float,
-    seed: int,
-) -> tuple[TrainSettings, dict[str, str]]:
-    """Freeze the data in a run folder and compute the settings from it."""
-    from napari_centermask.jobs.finetune import prepare
-
-    with busy("Checking the data"):
-        suggestion = prepare(data, start, out=out, split=split, replay=replay, val_part=val_part, seed=seed, say=notice)
-    return suggestion.settings, suggestion.reasons
 
 
 def _install(settings: TrainSettings, name: str, verdict: dict[str, Any] | None, *, json: bool) -> None:

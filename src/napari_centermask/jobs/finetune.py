@@ -20,6 +20,7 @@ def prepare(
     data: Path,
     start: str | None,
     *,
+    network: str = "centermask",
     out: Path | None = None,
     split: str | None = None,
     replay: Sequence[Path] | None = None,
@@ -39,6 +40,8 @@ def prepare(
         Which annotations of a folder to use, such as "train"; by default annotations.json, or the splits of the other tool.
     start
         Name or file of the model to start from; None to train from scratch.
+    network
+        Family of the new network that is trained from scratch.
     out
         The run folder; by default a new one in `runs` of the project.
     replay
@@ -67,7 +70,7 @@ def prepare(
         frozen = freeze_in(folder, how)
         if replay:
             replay = readable(replay, folder / "replay", trained_on=trained_on, say=say)
-        suggestion = suggest(frozen, folder, card=card, start=start, replay=replay)
+        suggestion = suggest(frozen, folder, card=card, start=start, network=network, replay=replay)
         check_data(suggestion.settings)
     except BaseException:
         if is_new:

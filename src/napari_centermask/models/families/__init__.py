@@ -5,6 +5,7 @@ Another family is a record in a separate file here, added to `FAMILIES`, and its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from napari_centermask.core.errors import BadSettings
@@ -13,17 +14,20 @@ from napari_centermask.models.families.detectron2 import DETECTRON2
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.models.families.mask_rcnn import MASK_RCNN
 from napari_centermask.models.families.unet import UNET
-from napari_centermask.settings import NetworkSettings
+from napari_centermask.settings import NetworkSettings, TrainSettings
 
 __all__ = [
     "FAMILIES",
     "Family",
     "Shapes",
     "check_exports",
+    "check_new",
     "compression_of",
     "family_of",
     "graph_names",
     "needs_torch",
+    "new_families",
+    "new_network",
     "why_torch",
 ]
 
@@ -50,6 +54,36 @@ class HasSettings(Protocol):
 def family_of(owner: HasKind | NetworkSettings) -> Family:
     """The family of a model's card, or of the settings of a network."""
     return FAMILIES[owner.family if isinstance(owner, NetworkSettings) else owner.kind]
+
+
+def new_families() -> dict[str, Family]:
+    """The families of which new networks can be made here, by name; the first is the default."""
+    return {name: family for name, family in FAMILIES.items() if family.new is not None}
+
+
+def new_network(name: str, *, channels: int, categories: Sequence[str], diameter: float) -> NetworkSettings:
+    """The form of a new network for data.
+
+    Parameters
+    ----------
+    diameter
+        Of the cells, in pixels of the network.
+
+    Raises
+    ------
+    BadSettings
+        If no networks of this family are made here.
+    """
+    family = FAMILIES.get(name)
+    if family is None or family.new is None:
+        raise BadSettings(f"There is no network '{name}' to train from scratch. Choose {' or '.join(new_families())}.")
+    return family.new(channels, categories, diameter)
+
+
+def check_new(settings: TrainSettings) -> None:
+    """Raise `BadSettings` if a new network does not suit its training; one that goes on, or has a start model, is as it is."""
+    if settings.start is None and not settings.resume:
+        family_of(settings.model).check_new(settings)
 
 
 def compression_of(network: HasSettings) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.settings import ModelSettings, TrainSettings
 
@@ -103,6 +105,20 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
     return reasons
 
 
+def _new(channels: int, categories: Sequence[str], diameter: float) -> ModelSettings:
+    """Without parts that pool over the tile: the same cell gets the same result in every tile."""
+    return ModelSettings(
+        in_channels=channels,
+        categories=list(categories),
+        ese=False,
+        top_levels=0,
+        head_norm="none",
+        roi_levels="area",
+        maskiou_channels=64,
+        maskiou_fc=128,
+    )
+
+
 _ENGINES = "napari_centermask.engines"
 CENTERMASK = Family(
     name="centermask",
@@ -131,4 +147,5 @@ CENTERMASK = Family(
     training="napari_centermask.training.families.centermask:PARTS",
     exporter="napari_centermask.deploy.export_centermask",
     compression="napari_centermask.deploy.compress.centermask",
+    new=_new,
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +11,10 @@ from napari_centermask.settings import NetworkSettings, TrainSettings
 
 Shapes = dict[str, tuple[int, ...]]
 """Parameter name -> shape."""
+
+
+def suits_every_run(settings: TrainSettings) -> None:
+    """For families whose new networks can be trained with any settings."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,13 @@ class Family:
     exporter
         A module with `write`, (network, paths of the graphs by name, card, opset) -> opset, and `check`, (network, paths,
         tiles) -> `deploy.parity.Parity`; empty without graphs.
+    new
+        Form of a new network for data: (channels, categories, diameter of the cells in its pixels) -> settings; None if none
+        is made here.
+    new_fields
+        Heading -> fields of that form that a window shows.
+    check_new
+        Raises `BadSettings` if a new network does not suit its own training.
     extras
         Extras beside `train` that training it may need.
     compression
@@ -90,6 +101,9 @@ class Family:
     training: str
     exporter: str
     compression: str = ""
+    new: Callable[[int, Sequence[str], float], NetworkSettings] | None = None
+    new_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    check_new: Callable[[TrainSettings], None] = suits_every_run
     extras: tuple[str, ...] = ()
 
     @staticmethod

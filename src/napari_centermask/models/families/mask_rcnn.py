@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.settings import MaskRCNNSettings, TrainSettings
 
 _HEADS = "roi_heads"
+_LADDER = (0.4, 0.8, 1.6, 3.2, 6.4)
+"""Sides of the anchors by the diameter of the cells: the settings' defaults, which are for 40 pixels."""
 
 
 def _check(model: MaskRCNNSettings) -> None:
@@ -49,6 +54,38 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
     return reasons
 
 
+def _new(channels: int, categories: Sequence[str], diameter: float) -> MaskRCNNSettings:
+    return MaskRCNNSettings(
+        in_channels=channels, categories=list(categories), anchor_sizes=[round(n * diameter, 1) for n in _LADDER]
+    )
+
+
+def _check_new(settings: TrainSettings) -> None:
+    """Anchors of which none can hold a typical cell would be trained on background alone.
+
+    The overlap of a cell's box with an anchor is at most the smaller area divided by the larger one, whatever their shapes.
+    """
+    model, cell = settings.model, settings.diameter
+    if not isinstance(model, MaskRCNNSettings):
+        raise TypeError(f"Expected the form of a Mask R-CNN, got {type(model).__name__}.")
+    sizes, shown = model.anchor_sizes, _numbers(model.anchor_sizes)
+    suitable = f"Suitable for cells of {cell:g} pixels: {_numbers([n * cell for n in _LADDER])}."
+    if sorted(set(sizes)) != sizes:
+        raise BadSettings(
+            f"model.anchor_sizes: expected sizes that increase from the finest level to the coarsest, got {shown}. {suitable}"
+        )
+    most = max(min(size, cell) / max(size, cell) for size in sizes) ** 2
+    if most < settings.regions.anchor_iou[0]:
+        raise BadSettings(
+            f"model.anchor_sizes: anchors of {shown} pixels overlap cells of {cell:g} pixels by at most {most:.2f} (IoU); below "
+            f"{settings.regions.anchor_iou[0]:g} they count as background (regions.anchor_iou). {suitable}"
+        )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.4g}" for value in values)
+
+
 MASK_RCNN = Family(
     name="maskrcnn",
     title="Mask R-CNN",
@@ -70,4 +107,13 @@ MASK_RCNN = Family(
     detector="napari_centermask.pipeline.region_detections:RegionDetector",
     training="napari_centermask.training.families.mask_rcnn:PARTS",
     exporter="",
+    new=_new,
+    new_fields={
+        "Anchors and resolution of the network": ("anchor_sizes", "anchor_ratios", "box_size", "roi_size"),
+        "Layers of the network": (
+            *("resnet", "resnet_norm", "pyramid_channels"),
+            *("box_fc", "mask_head_convs", "mask_head_channels"),
+        ),
+    },
+    check_new=_check_new,
 )

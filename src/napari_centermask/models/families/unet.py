@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from napari_centermask.models.families.family import Family, Shapes
 from napari_centermask.settings import TrainSettings, UNetSettings
 
@@ -55,6 +57,10 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
     return reasons
 
 
+def _new(channels: int, categories: Sequence[str], diameter: float) -> UNetSettings:
+    return UNetSettings(in_channels=channels, categories=list(categories))
+
+
 _ENGINES = "napari_centermask.engines"
 UNET = Family(
     name="unet",
@@ -83,5 +89,6 @@ UNET = Family(
     training="napari_centermask.training.families.unet:PARTS",
     exporter="napari_centermask.deploy.export_unet",
     compression="napari_centermask.deploy.compress.unet",
+    new=_new,
     extras=("unet",),
 )

@@ -14,6 +14,7 @@ from napari_centermask.io.coco.document import check_images
 from napari_centermask.io.coco.image_record import ImageRecord, left_out
 from napari_centermask.io.images import read_header
 from napari_centermask.io.reviewed import centred_within, is_partial, truth_of
+from napari_centermask.models.families import check_new
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import order_of
 from napari_centermask.training.data.loader import annotation_file, judging
@@ -35,8 +36,9 @@ def check_data(settings: TrainSettings) -> list[str]:
     BadImage
         If the channels of an image do not fit the model.
     BadSettings
-        If a new model has categories that no cell has.
+        If a new model has categories that no cell has, or its network does not suit its training.
     """
+    check_new(settings)
     notes: list[str] = []
     cells: list[Instances] = []
     for split in ("train", "val"):

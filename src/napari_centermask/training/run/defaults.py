@@ -23,10 +23,11 @@ from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_plane
 from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.models.families import new_network
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.registry import replay_of
 from napari_centermask.models.store.zoo import find_model
-from napari_centermask.settings import AnyModel, AugmentSettings, ModelSettings, TrainSettings
+from napari_centermask.settings import AnyModel, AugmentSettings, TrainSettings
 from napari_centermask.training.data.inputs import follow_card
 from napari_centermask.training.data.scales import typical_diameters
 
@@ -129,6 +130,7 @@ def suggest(
     *,
     card: ModelCard | None = None,
     start: str | None = None,
+    network: str = "centermask",
     replay: Sequence[Path] | None = None,
     machine: Machine | None = None,
     facts: DataFacts | None = None,
@@ -141,6 +143,8 @@ def suggest(
         With images/, annotations_train.json and annotations_val.json, as `dataset.freeze_dataset` writes it.
     card, start
         Card and name of the model to start from; None to train from scratch.
+    network
+        Family of the new network that is trained from scratch.
     replay
         Data folders that the start model was trained on; by default the sample that comes with it.
     machine
@@ -153,7 +157,7 @@ def suggest(
     """
     facts, machine = facts or facts_of(folder), machine or Machine.here()
     reasons: dict[str, str] = {}
-    model, diameter = _network(facts, card, reasons)
+    model, diameter = _network(facts, card, network, reasons)
     tile = _tile(facts, diameter, reasons)
     batch, workers = _machine(machine, tile, reasons)
     steps, minutes = _length(facts, machine, batch=batch, tile=tile, tuned=card is not None, reasons=reasons)
@@ -186,14 +190,11 @@ def suggest(
     return Suggestion(settings if card is None else follow_card(settings, card), reasons)
 
 
-def _network(facts: DataFacts, card: ModelCard | None, reasons: dict[str, str]) -> tuple[AnyModel, float]:
+def _network(facts: DataFacts, card: ModelCard | None, network: str, reasons: dict[str, str]) -> tuple[AnyModel, float]:
     if card is None:
         reasons["diameter"] = f"cells of {facts.diameter:.0f} pixels are rescaled to {SCRATCH_DIAMETER:.0f}"
-        channels = 3 if facts.channels == 3 else facts.channels
-        # No part that pools over the tile: the same cell gets the same result in every tile.
-        own = {"ese": False, "top_levels": 0, "head_norm": "none", "roi_levels": "area"}
-        small = {"maskiou_channels": 64, "maskiou_fc": 128}
-        return ModelSettings(in_channels=channels, categories=list(facts.categories), **own, **small), SCRATCH_DIAMETER
+        model = new_network(network, channels=facts.channels, categories=facts.categories, diameter=SCRATCH_DIAMETER)
+        return model, SCRATCH_DIAMETER
     reasons["diameter"] = (
         f"the start model was trained on cells of {card.diameter:.0f} pixels; these have {facts.diameter:.0f}"
     )
