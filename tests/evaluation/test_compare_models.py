@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_centermask.core.instances import Instances
+import other_tools as tools
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation import compare_models as module
+from napari_centermask.evaluation.compare import counts_of
 from napari_centermask.evaluation.compare_models import compare_models
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -116,3 +118,24 @@ def test_models_are_judged_at_the_diameter_that_they_estimate(tmp_path, cells, m
     monkeypatch.setattr(module, "segment", segment)
     compare_models([folder_of(tmp_path / "a", cells, ["1.tif", "2.tif"])], None, ENGINE, ENGINE)
     assert asked == [None] * 4
+
+
+def test_cells_that_nobody_outlined_count_for_no_model(tmp_path, monkeypatch):
+    """A frame outlined in part does not judge models, and what is found in a crowd region is not false."""
+    folder = tools.challenge(tmp_path / "ctc", bare=(2,))
+    squares = [Instance(id=0, y0=y, x0=x, mask=np.ones((tools.SIDE,) * 2, bool)) for y, x in tools.SQUARES]
+    found = Instances(tools.SHAPE, squares, categories={1: "cell"})
+    monkeypatch.setattr(module, "segment", lambda *_, **__: found)
+    comparison = compare_models([folder], None, ENGINE, ENGINE)
+    assert [row["name"] for row in comparison.per_image] == ["01/t000.tif", "01/t004.tif"]
+    assert comparison.new.to_json()["precision"] == 1.0
+
+    crowd = folder_of(tmp_path / "crowd", lambda **_: Instances(tools.SHAPE, squares[1:]), ["a.tif"])
+    records = [replace(r, crowds=(squares[0],)) for r in read_coco(crowd / "annotations.json")]
+    tifffile.imwrite(crowd / "images" / "a.tif", np.zeros(tools.SHAPE, np.uint8))
+    write_coco(crowd / "annotations.json", records)
+    both = compare_models([crowd], None, ENGINE, ENGINE)
+    assert both.old.to_json()["precision"] == both.new.to_json()["precision"] == 1.0
+    entries = module._entries(crowd, None)
+    judged = module._judge(entries[0], ENGINE, ENGINE)
+    assert counts_of(judged.truth, judged.new, 0.0, crowds=judged.crowds)[0].tolist() == [5, 0, 0]

@@ -31,3 +31,12 @@ def test_the_written_map_is_the_drawn_one_and_leaves_nothing_beside_it(tmp_path,
     drawn = error_map(image, truth, cells(n=5, seed=2))
     assert np.array_equal(np.asarray(Image.open(tmp_path / "map.png")), drawn)
     assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
+
+
+def test_what_is_found_where_nobody_annotated_is_not_drawn_as_false(cells):
+    truth = cells(n=5, overlap=0)
+    whole = Instance(id=0, y0=0, x0=0, mask=np.ones(truth.shape, bool))
+    assert classify(list(truth), [strip(200, 4), *truth], unknown=[whole])[1] == ["unknown", *["true"] * 5]
+    with_unknown = error_map(np.zeros((1, *truth.shape), np.uint8), Instances(truth.shape), truth, unknown=[whole])
+    colours = {tuple(c) for c in with_unknown.reshape(-1, 3).tolist()}
+    assert COLOURS["unknown"] in colours

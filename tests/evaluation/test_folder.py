@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tifffile
 
+import other_tools as tools
 from napari_centermask.core.compose import label_image
 from napari_centermask.core.errors import BadAnnotations
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.class_maps import ClassMap
 from napari_centermask.evaluation.folder import class_mapper, evaluate_folder, evaluate_predictions, read_truth
 from napari_centermask.io.coco.document import write_coco
@@ -120,3 +121,54 @@ def test_a_model_sees_the_annotated_plane_of_a_stack(planes):
         folder, "test", lambda image, indices: [records[image.data[i][0, 0]].instances for i in indices]
     )
     assert report.to_json()["f1"] == 1.0
+
+
+def squares(at, *, score=1.0):
+    """Square cells at their corners, of the size that the challenge's frames have."""
+    side = np.ones((tools.SIDE, tools.SIDE), bool)
+    cells = (Instance(id=0, y0=y, x0=x, mask=side, score=score) for y, x in at)
+    return Instances(tools.SHAPE, cells, categories={1: "cell"})
+
+
+def test_cells_that_nobody_outlined_are_not_false_in_a_frame_outlined_in_part(tmp_path):
+    folder = tools.challenge(tmp_path, bare=(2,))
+    report = evaluate_folder(folder, None, lambda _, indices: [squares(tools.SQUARES)] * len(indices))
+    data = report.to_json()
+    assert (data["n_images"], data["n_instances"]) == (3, 17)
+    assert (
+        data["precision"] == data["recall"] == data["bioimage_ap_mean"] == data["boundary"]["bioimage_ap_mean"] == 1.0
+    )
+    assert data["coco"]["AP"] == pytest.approx(1.0)
+    assert data["class_map"]["miou"] == data["per_category"]["cell"]["precision"] == 1.0
+    assert data["left_out"] == "One image is annotated in part: other cells found there are neither right nor wrong."
+
+
+def test_a_missed_cell_of_such_a_frame_and_a_false_one_of_a_whole_frame_count(tmp_path):
+    folder = tools.challenge(tmp_path, bare=(2,))
+    found = {0: [*tools.SQUARES, (30, 18)], 2: tools.SQUARES[1:], 4: tools.SQUARES}
+    frames = iter(found.values())
+    data = evaluate_folder(folder, None, lambda *_: [squares(next(frames))]).to_json()
+    assert data["precision"] == pytest.approx(16 / 17)
+    assert data["recall"] == pytest.approx(16 / 17)
+
+
+def test_only_what_lies_in_the_reviewed_regions_can_be_false(tmp_path, folder):
+    truth = Instances((256, 256), [Instance(id=1, y0=8, x0=8, mask=np.ones((16, 16), bool), status="accepted")])
+    beside, inside = (Instance(id=0, y0=y, x0=60, mask=np.ones((16, 16), bool)) for y in (200, 70))
+    record = ImageRecord(1, "a.png", None, truth.shape, truth, reviewed=((0, 0, 128, 256),))
+    write_coco(folder / "annotations_test.json", [record])
+    for cells, precision in (([*truth, beside], 1.0), ([*truth, inside], 0.5)):
+        predicted = replace(record, instances=Instances(truth.shape, cells), reviewed=())
+        write_coco(folder / "p.json", [predicted])
+        assert evaluate_predictions(folder, "test", folder / "p.json").to_json()["precision"] == precision
+
+
+def test_an_image_that_nobody_reviewed_is_left_out_aloud(planes):
+    folder, records = planes
+    reviewed = [replace(r, reviewed=((0, 0, 256, 256),)) for r in records[:1]]
+    write_coco(folder / "annotations_test.json", [*reviewed, *records[1:]])
+    write_coco(folder / "p.json", records)
+    said = []
+    report = evaluate_predictions(folder, "test", folder / "p.json", say=said.append)
+    assert report.n_images == 1
+    assert "2 images that nobody has reviewed: left out." in said

@@ -177,6 +177,7 @@ def _map_writer(
     def watch(record: ImageRecord, predicted: Instances, number: int, total: int) -> None:
         from napari_centermask.evaluation.error_maps import write_error_map
         from napari_centermask.io.images import read_plane
+        from napari_centermask.io.reviewed import unreviewed_part
 
         path = _map_file(folder, Path(record.file_name).with_suffix("").parts, record.plane)
         if path in written:  # two images differ only in their suffix
@@ -185,7 +186,9 @@ def _map_writer(
         with left_out.unless_done(f"The error map {path.name}"):
             folder.mkdir(parents=True, exist_ok=True)
             image = read_plane(record.path, record.plane)
-            write_error_map(path, image, record.instances, predicted.filter(min_score=score))
+            rest = unreviewed_part(record)
+            unknown = record.crowds if rest is None else (*record.crowds, rest)
+            write_error_map(path, image, record.instances, predicted.filter(min_score=score), unknown=unknown)
 
     return watch
 

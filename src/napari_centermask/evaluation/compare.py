@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.evaluation.counts import IOUS, LAST_OF_MEAN
-from napari_centermask.evaluation.matching import match, pair
+from napari_centermask.evaluation.matching import inside_any, match, pair
 from napari_centermask.evaluation.report import Report, evaluate
 
 Area = tuple[float, float, float, float]
@@ -45,6 +45,8 @@ class Judged:
     ----------
     group
         Images of one source are drawn together; if empty, the name is used.
+    crowds
+        Regions of many cells that nobody outlined one by one: what is found there is neither right nor wrong.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Judged:
     old: Instances
     new: Instances
     group: str = ""
+    crowds: tuple[Instance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,9 @@ def compare(
     if not images:
         raise ValueError("There are no images to compare on.")
     names = [j.name for j in images]
-    old = evaluate(((j.truth, j.old, None) for j in images), score=old_score, names=names)
-    new = evaluate(((j.truth, j.new, None) for j in images), score=new_score, names=names)
+    crowds = [j.crowds for j in images]
+    old = evaluate(((j.truth, j.old, None) for j in images), score=old_score, names=names, crowds=crowds)
+    new = evaluate(((j.truth, j.new, None) for j in images), score=new_score, names=names, crowds=crowds)
     rows = []
     for a, b in zip(old.per_image, new.per_image, strict=True):
         row = {k: a[k] for k in ("name", "n_truth")}
@@ -278,7 +282,9 @@ def _counts(
         parts = _parts(j, n) if in_parts else [None]
         for k, part in enumerate(parts):  # the same place in all frames of a source is one part
             sides = ((j.old, old_score), (j.new, new_score))
-            both = [counts_of(j.truth, cells, score, part, categories=categories) for cells, score in sides]
+            both = [
+                counts_of(j.truth, cells, score, part, crowds=j.crowds, categories=categories) for cells, score in sides
+            ]
             units.setdefault((j.group or j.name, k), []).append(both)
     counts = [(np.sum([a for a, _ in u], axis=0), np.sum([b for _, b in u], axis=0)) for u in units.values()]
     if in_parts:
@@ -302,20 +308,30 @@ def _parts(judged: Judged, n: int) -> list[Area]:
 
 
 def counts_of(
-    truth: Instances, predicted: Instances, score: float, part: Area | None = None, *, categories: Sequence[str] = ()
+    truth: Instances,
+    predicted: Instances,
+    score: float,
+    part: Area | None = None,
+    *,
+    crowds: Sequence[Instance] = (),
+    categories: Sequence[str] = (),
 ) -> np.ndarray:
     """(IoUs, 3) true positives, false positives, false negatives, of the cells with their centre in `part`.
 
     A pair counts in the part of its annotated cell. Cells are matched in the whole image; with `categories`, only within one.
+    What lies for the most part in a crowd region and is not matched does not count.
     """
     if categories:
-        pairs_of = [(_named(truth, name), _named(predicted, name)) for name in categories]
-        return sum((counts_of(t, p, score, part) for t, p in pairs_of), np.zeros((len(GATE_IOUS), 3)))
+        counts = np.zeros((len(GATE_IOUS), 3))
+        for name in categories:
+            own = [c for c in crowds if truth.categories.get(c.category) == name]
+            counts += counts_of(_named(truth, name), _named(predicted, name), score, part, crowds=own)
+        return counts
     true = list(truth)
     kept = [c for c in predicted if c.score >= score]
     pairs = pair(true, kept)
     in_truth = np.array([_is_in(c, part) for c in true], bool)
-    in_kept = np.array([_is_in(c, part) for c in kept], bool)
+    in_kept = np.array([_is_in(c, part) for c in kept], bool) & (inside_any(kept, crowds) < 0.5)
     rows = []
     for threshold in GATE_IOUS:
         t, p, _ = match(pairs, threshold)

@@ -16,7 +16,7 @@ from napari_centermask.core.regions import rectangles
 from napari_centermask.engines import AnyEngine
 from napari_centermask.evaluation.compare import Comparison, Judged, compare, differing
 from napari_centermask.evaluation.error_maps import write_error_map
-from napari_centermask.evaluation.folder import image_name, read_truth
+from napari_centermask.evaluation.folder import NOTHING_REVIEWED, image_name, read_truth
 from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import sources_of
@@ -69,9 +69,7 @@ def compare_models(
     """
     entries = _named([e for folder in folders for e in _entries(Path(folder), split)])
     if not entries:
-        raise BadAnnotations(
-            "There are no reviewed images to compare on. Review images in full, or mark reviewed regions."
-        )
+        raise BadAnnotations(NOTHING_REVIEWED)
     judged = []
     for number, entry in enumerate(entries):
         if watch is not None:
@@ -101,10 +99,11 @@ def forgotten(folders: Sequence[Path], old: AnyEngine, new: AnyEngine, *, most: 
         entries = _entries(Path(folder), "val")
         entries = entries[:: max(1, -(-len(entries) // most))]
         judged = [_judge(entry, old, new) for entry in entries]
-        aps = [
-            evaluate(((j.truth, getattr(j, side), None) for j in judged), score=_score(engine), details=False).to_json()
-            for side, engine in (("old", old), ("new", new))
-        ]
+        crowds = [j.crowds for j in judged]
+        aps = []
+        for side, engine in (("old", old), ("new", new)):
+            pairs = ((j.truth, getattr(j, side), None) for j in judged)
+            aps.append(evaluate(pairs, score=_score(engine), crowds=crowds, details=False).to_json())
         falls.append((aps[0]["bioimage_ap_mean"] or 0.0) - (aps[1]["bioimage_ap_mean"] or 0.0))
     return float(np.mean(falls))
 
@@ -149,7 +148,7 @@ def _judge(entry: _Entry, old: AnyEngine, new: AnyEngine, microscope: Preprocess
         settings = named(SegmentSettings(preprocess=light), names)
         return segment(image, engine, settings, region=region, min_score=LOWEST_SCORE)
 
-    return Judged(entry.name, cells, predict(old), predict(new), entry.source)
+    return Judged(entry.name, cells, predict(old), predict(new), entry.source, record.crowds)
 
 
 def _categories(entries: Sequence[_Entry], old: AnyEngine, new: AnyEngine) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from napari_centermask.core.instances import Instance, Instances
 from napari_centermask.core.normalise import RANGE
-from napari_centermask.evaluation.matching import match, pair
+from napari_centermask.evaluation.matching import inside_any, match, pair
 from napari_centermask.io.whole_file import whole_file
 
 COLOURS = {
@@ -18,15 +19,17 @@ COLOURS = {
     "false": (230, 45, 45),
     "merged": (245, 190, 30),
     "split": (200, 70, 230),
+    "unknown": (150, 150, 150),
 }
 """true: matched; missed: annotated, not found; false: found, not annotated; merged: one cell over several annotated ones;
-split: one of several cells within one annotated cell."""
+split: one of several cells within one annotated cell; unknown: found where nobody
+annotated, in the legend only where there is such a cell."""
 CONTAINED = 0.5
 """A cell is part of another if at least this fraction of its area lies in it."""
 
 
 def classify(
-    truth: list[Instance], predicted: list[Instance], *, threshold: float = 0.5
+    truth: list[Instance], predicted: list[Instance], *, unknown: Sequence[Instance] = (), threshold: float = 0.5
 ) -> tuple[list[str], list[str]]:
     """Assign a key of `COLOURS` to each annotated and each predicted cell.
 
@@ -35,11 +38,12 @@ def classify(
     truth
         "true", "missed", "merged" or "split".
     predicted
-        "true", "false", "merged" or "split".
+        "true", "false", "merged", "split", or "unknown" for what is not matched and lies for the most part in an unknown region.
     """
     pairs = pair(truth, predicted)
     t, p, _ = match(pairs, threshold)
-    of_truth, of_predicted = ["missed"] * len(truth), ["false"] * len(predicted)
+    of_truth = ["missed"] * len(truth)
+    of_predicted = ["unknown" if part >= 0.5 else "false" for part in inside_any(predicted, unknown)]
     area_t, area_p = np.array([i.area for i in truth]), np.array([i.area for i in predicted])
     if len(pairs.truth):
         in_predicted = pairs.shared / area_t[pairs.truth] >= CONTAINED
@@ -56,13 +60,22 @@ def classify(
     return of_truth, of_predicted
 
 
-def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, threshold: float = 0.5) -> np.ndarray:
+def error_map(
+    image: np.ndarray,
+    truth: Instances,
+    predicted: Instances,
+    *,
+    unknown: Sequence[Instance] = (),
+    threshold: float = 0.5,
+) -> np.ndarray:
     """Draw predicted cells filled and annotated ones as outlines, coloured by kind, with a legend.
 
     Parameters
     ----------
     image
         (C, H, W).
+    unknown
+        Regions that nobody annotated.
 
     Returns
     -------
@@ -70,7 +83,7 @@ def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, thre
         (H + legend, W, 3) uint8.
     """
     true_cells, predicted_cells = list(truth), list(predicted)
-    of_truth, of_predicted = classify(true_cells, predicted_cells, threshold=threshold)
+    of_truth, of_predicted = classify(true_cells, predicted_cells, unknown=unknown, threshold=threshold)
     canvas = _grey(image)
     for cell, kind in zip(predicted_cells, of_predicted, strict=True):
         y0, x0, y1, x1 = cell.box
@@ -82,10 +95,12 @@ def error_map(image: np.ndarray, truth: Instances, predicted: Instances, *, thre
     return _with_legend(canvas.astype(np.uint8), of_truth, of_predicted)
 
 
-def write_error_map(path: Path, image: np.ndarray, truth: Instances, predicted: Instances) -> None:
+def write_error_map(
+    path: Path, image: np.ndarray, truth: Instances, predicted: Instances, *, unknown: Sequence[Instance] = ()
+) -> None:
     """Write `error_map` as PNG."""
     with whole_file(path) as part:
-        Image.fromarray(error_map(image, truth, predicted)).save(part, format="PNG")
+        Image.fromarray(error_map(image, truth, predicted, unknown=unknown)).save(part, format="PNG")
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
@@ -109,6 +124,8 @@ def _with_legend(canvas: np.ndarray, of_truth: list[str], of_predicted: list[str
         "merged": of_predicted.count("merged"),
         "split": of_truth.count("split"),
     }
+    if "unknown" in of_predicted:
+        counts["unknown"] = of_predicted.count("unknown")
     per_line = max(1, canvas.shape[1] // 92)
     lines = -(-len(counts) // per_line)
     legend = Image.new("RGB", (canvas.shape[1], 16 * lines + 4), (20, 20, 20))

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 
+from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.left_out import LeftOut
@@ -25,6 +26,7 @@ from napari_centermask.io.datasets.folder import annotation_path, of_other_tool,
 from napari_centermask.io.image_data import ImageData
 from napari_centermask.io.image_names import is_file, match_names
 from napari_centermask.io.images import read_channel_names, read_image
+from napari_centermask.io.reviewed import unreviewed_part, with_right_cells
 from napari_centermask.pipeline import PlaneCells, Progress, planes_of, segment_planes
 from napari_centermask.pipeline.channels import named
 from napari_centermask.pipeline.progress import run_through
@@ -32,6 +34,7 @@ from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 
 Predict = Callable[[ImageData, Sequence[Index]], Sequence[Instances]]
 """The cells of some planes of an image, including low scores for the COCO metrics."""
+NOTHING_REVIEWED = "There are no reviewed images to compare on. Review images in full, or mark reviewed regions."
 Watch = Callable[[ImageRecord, Instances, int, int], None]
 Say = Callable[[str], None]
 
@@ -204,6 +207,9 @@ def evaluate_folder(
 ) -> Report:
     """Predict every image of a folder and compare.
 
+    Where images were reviewed in part, only cells that are known to be right are missed if they are not found, and what is
+    found elsewhere is neither right nor wrong.
+
     Parameters
     ----------
     predict
@@ -225,7 +231,7 @@ def evaluate_folder(
     BadAnnotations, BadImage
         If no image can be evaluated.
     """
-    records = read_truth(folder, split, left_out, say=say)
+    records = _judged_on(read_truth(folder, split, left_out, say=say), say)
     judged: list[ImageRecord] = []
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
@@ -240,6 +246,16 @@ def evaluate_folder(
     return _evaluate(judged, pairs(), score, max_detections, left_out, class_maps)
 
 
+def _judged_on(records: list[ImageRecord], say: Say) -> list[ImageRecord]:
+    """The records with what people said of them; those of which nothing is known are left out aloud."""
+    known = with_right_cells(records)
+    if not known:
+        raise BadAnnotations(NOTHING_REVIEWED)
+    if n := len(records) - len(known):
+        say(f"{counted(n, 'image')} that nobody has reviewed: left out.")
+    return known
+
+
 def _evaluate(
     judged: list[ImageRecord],
     pairs: Iterator[tuple[Instances, Instances, float | None]],
@@ -249,13 +265,28 @@ def _evaluate(
     class_maps: Callable[[ImageRecord], ClassMap] | None = None,
 ) -> Report:
     """The report of images; each is in `judged` as soon as its pair is evaluated."""
-    names, crowds = (image_name(r) for r in judged), (r.crowds for r in judged)
-    maps = None if class_maps is None else (class_maps(r) for r in judged)
-    report = evaluate(pairs, score=score, max_detections=max_detections, names=names, crowds=crowds, class_maps=maps)
+    report = evaluate(
+        pairs,
+        score=score,
+        max_detections=max_detections,
+        names=(image_name(r) for r in judged),
+        crowds=(r.crowds for r in judged),
+        unreviewed=(unreviewed_part(r) for r in judged),
+        class_maps=None if class_maps is None else (class_maps(r) for r in judged),
+    )
     if images_left_out and not report.n_images:
         raise BadImage(f"None of the images can be evaluated. {images_left_out.sentences[0]}")
-    report.left_out = cells_left_out(judged)
+    report.left_out = " ".join(filter(None, (cells_left_out(judged), _in_part(judged))))
     return report
+
+
+def _in_part(judged: Sequence[ImageRecord]) -> str:
+    """How images count that were reviewed only in part, as a sentence; empty if there are none."""
+    n = sum(unreviewed_part(r) is not None for r in judged)
+    if not n:
+        return ""
+    where = "one image is" if n == 1 else f"{n:,} images are"
+    return f"{where[0].upper()}{where[1:]} annotated in part: other cells found there are neither right nor wrong."
 
 
 def evaluate_predictions(
@@ -283,14 +314,15 @@ def evaluate_predictions(
     BadAnnotations
         If no image name is shared, a predicted image is unknown, or sizes differ.
     """
-    records = read_truth(folder, split, say=say)
+    annotated = read_truth(folder, split, say=say)
     judged: list[ImageRecord] = []
-    predicted, unknown = of_same_images(records, predictions, say)
+    predicted, unknown = of_same_images(annotated, predictions, say)
     if unknown:
         raise BadAnnotations(
             f"{Path(predictions).name} names images that are not in {Path(folder).name}: "
             f"{', '.join(unknown[:3])}. Choose the right --data and --split."
         )
+    records = _judged_on(annotated, say)
 
     def pairs() -> Iterator[tuple[Instances, Instances, float | None]]:
         done = records if left_out is None else left_out.until_stopped(records)

@@ -95,6 +95,7 @@ def evaluate(
     max_detections: int = MOST_DETECTIONS,
     names: Iterable[str] | None = None,
     crowds: Iterable[Sequence[Instance]] | None = None,
+    unreviewed: Iterable[Instance | None] | None = None,
     class_maps: Iterable[ClassMap] | None = None,
     details: bool = True,
 ) -> Report:
@@ -112,6 +113,9 @@ def evaluate(
         One name per image for `per_image`.
     crowds
         Regions of each image in which cells were not outlined one by one: what is predicted there is neither right nor wrong.
+    unreviewed
+        The part of each image that nobody reviewed, or None: what is predicted there and matches no cell is neither right nor
+        wrong, whatever its category.
     class_maps
         The network's own of each image, to be judged instead of maps drawn from the predicted cells.
     details
@@ -122,18 +126,20 @@ def evaluate(
     by_category: dict[str, Counts] = {}
     labels = iter(names) if names is not None else None
     regions = iter(crowds) if crowds is not None else repeat(())
+    parts = iter(unreviewed) if unreviewed is not None else repeat(None)
     maps: Iterator[ClassMap | None] = iter(class_maps) if class_maps is not None else repeat(None)
-    for (truth, predicted, seconds), ignored in zip(pairs, regions, strict=False):
+    for (truth, predicted, seconds), crowd, part in zip(pairs, regions, parts, strict=False):
         report.n_images += 1
         report.n_instances += len(truth)
         if seconds is not None:
             report.seconds.append(seconds)
-        image = _Image.of(truth, predicted, score, ignored)
+        rest = () if part is None else (part,)
+        image = _Image.of(truth, predicted, score, (*crowd, *rest))
         row = _add_image(report, image)
         if details:
             row |= _add_details(report, image, next(maps))
         report.per_image.append(({"name": next(labels)} if labels is not None else {}) | row)
-        _add_categories(images, by_category, truth, predicted, score, ignored)
+        _add_categories(images, by_category, truth, predicted, score, crowd, rest)
     report.coco = coco_scores(images, max_detections)
     report.coco_by_size = scores_by_size(images, max_detections) if details else {}
     for name, counts in by_category.items():
@@ -154,17 +160,17 @@ class _Image:
 
     truth: Instances
     predicted: Instances
-    crowds: Sequence[Instance]
+    unknown: Sequence[Instance]
     cells: list[Instance]
     kept: list[Instance]
     pairs: Pairs
     inside: np.ndarray
 
     @classmethod
-    def of(cls, truth: Instances, predicted: Instances, score: float, crowds: Sequence[Instance]) -> Self:
-        """Pair the cells from a score on; `inside` is the part of each in a crowd region."""
+    def of(cls, truth: Instances, predicted: Instances, score: float, unknown: Sequence[Instance]) -> Self:
+        """Pair the cells from a score on; `inside` is the part of each in an unknown region."""
         cells, kept = list(truth), [i for i in predicted if i.score >= score]
-        return cls(truth, predicted, crowds, cells, kept, pair(cells, kept), inside_any(kept, crowds))
+        return cls(truth, predicted, unknown, cells, kept, pair(cells, kept), inside_any(kept, unknown))
 
 
 def _add_image(report: Report, image: _Image) -> dict[str, Any]:
@@ -214,7 +220,7 @@ def _pixels(image: _Image, own: ClassMap | None) -> PixelCounts:
         own = replace(own, names=list(truth.categories.values()))
     names = sorted({*drawn.names, *own.names})
     pixels = PixelCounts()
-    pixels.add(drawn.numbered_as(names), own.numbered_as(names), names, unknown=image.crowds)
+    pixels.add(drawn.numbered_as(names), own.numbered_as(names), names, unknown=image.unknown)
     return pixels
 
 
@@ -225,7 +231,7 @@ def _drawn(cells: Sequence[Instance], name_of: Callable[[Instance], str], shape:
 
 
 def _n_ignored(inside: np.ndarray, matched: np.ndarray) -> int:
-    """Predicted cells that match no cell and lie for the most part in a crowd region."""
+    """Predicted cells that match no cell and lie for the most part in an unknown region."""
     ignored = inside >= 0.5  # for the most part
     ignored[matched] = False
     return int(np.count_nonzero(ignored))
@@ -238,12 +244,14 @@ def _add_categories(
     predicted: Instances,
     score: float,
     crowds: Sequence[Instance],
+    unreviewed: Sequence[Instance],
 ) -> None:
     true_name, predicted_name = _namers(truth, predicted)
     for name in sorted(set(map(true_name, truth)) | set(map(predicted_name, predicted))):
         t = [i for i in truth if true_name(i) == name]
         p = [i for i in predicted if predicted_name(i) == name]
-        pairs, inside = pair(t, p), inside_any(p, [c for c in crowds if true_name(c) == name])
+        unknown = [*(c for c in crowds if true_name(c) == name), *unreviewed]
+        pairs, inside = pair(t, p), inside_any(p, unknown)
         area, truth_area = (np.array([i.area for i in cells], float) for cells in (p, t))
         scores = ImageScores(pairs.dense(), np.array([i.score for i in p]), inside, area, truth_area)
         images.setdefault(name, []).append(scores)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from napari_centermask.core.instances import Box, Instance, Instances
 from napari_centermask.core.result import centre
@@ -73,6 +75,30 @@ def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
     is_whole = covers(record.reviewed, record.shape) and not record.crowds
     reviewed = None if is_whole else record.reviewed
     return Truth(Instances(record.shape, right, categories=categories), reviewed, doubtful)
+
+
+def with_right_cells(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """The records of a file with the cells that are right, and the regions in which none is missing.
+
+    Images of which nothing is known are left out.
+    """
+    partial = is_partial(records)
+    truths = ((record, truth_of(record, partial=partial)) for record in records)
+    return [
+        replace(r, instances=truth.instances, reviewed=r.reviewed if partial else ((0, 0, *r.shape),))
+        for r, truth in truths
+        if not truth.is_empty
+    ]
+
+
+def unreviewed_part(record: ImageRecord) -> Instance | None:
+    """The pixels outside the reviewed regions, as the mask of an instance; None if there are none."""
+    if covers(record.reviewed, record.shape):
+        return None
+    mask = np.ones(record.shape, bool)
+    for y0, x0, y1, x1 in record.reviewed:
+        mask[y0:y1, x0:x1] = False
+    return Instance(id=0, y0=0, x0=0, mask=mask) if mask.any() else None
 
 
 def is_centred(cell: Instance, regions: Sequence[Box]) -> bool:

@@ -79,6 +79,14 @@ def test_a_frame_with_cells_that_nobody_outlined_is_no_background(tmp_path):
     assert "1 frame or slice with cells that are marked but not outlined" in said[-1]
 
 
+def test_silver_truth_that_lacks_a_marked_cell_is_no_background_either(tmp_path):
+    folder = tools.challenge(tmp_path, bare=(2,))
+    (folder / "01_ST").mkdir()
+    (folder / "01_GT" / "SEG").rename(folder / "01_ST" / "SEG")
+    truths = {r.path.name: truth_of(r, partial=True) for r in read_all(recognise(folder))}
+    assert [truths[f"t00{at}.tif"].reviewed for at in (0, 2, 4)] == [None, (), None]
+
+
 @pytest.mark.parametrize("given", ["", "01", "01_GT", "01_GT/SEG", "01_GT/TRA"])
 def test_any_folder_of_a_sequence_names_it(tmp_path, given):
     dataset = recognise(tools.challenge(tmp_path) / given)

@@ -15,6 +15,7 @@ from napari_centermask.evaluation.folder import predict_records, predictor
 from napari_centermask.evaluation.report import evaluate
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_image
+from napari_centermask.io.reviewed import unreviewed_part
 from napari_centermask.pipeline import score_of
 from napari_centermask.settings import SegmentSettings
 
@@ -101,6 +102,7 @@ class Judge:
             ((record.instances, cells[record.id], None) for record in self.records),
             score=score,
             crowds=(record.crowds for record in self.records),
+            unreviewed=(unreviewed_part(record) for record in self.records) if self.annotated else None,
             details=False,
         )
         same = evaluate(self._beside_start(cells), score=score, details=False) if self._start else None

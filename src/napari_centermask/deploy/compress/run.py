@@ -17,6 +17,7 @@ from napari_centermask.deploy.compress.plan import DistilStep, Plan, QuantiseSte
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.io.image_files import image_files
 from napari_centermask.io.images import read_plane
+from napari_centermask.io.reviewed import with_right_cells
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.families import check_exports
 from napari_centermask.models.store import zoo
@@ -151,7 +152,7 @@ class _Run:
     def _judge(self) -> Judge:
         plan, settings = self.plan, SegmentSettings(diameter=self.plan.diameter)
         if self.data is not None:
-            records = _spread(read_truth(self.data, plan.split), plan.most_images)
+            records = _spread(with_right_cells(read_truth(self.data, plan.split)), plan.most_images)
             return Judge(records, settings, say=self._tell)
         return Judge(unannotated(self.images), settings, annotated=False, say=self._tell)
 

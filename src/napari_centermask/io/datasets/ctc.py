@@ -1,7 +1,7 @@
 """Folders of the Cell Tracking Challenge: the frames of `01` with the outlines in `01_GT/SEG` and the marks in `01_GT/TRA`.
 
-`SEG` has outlines for some frames, and not always for all cells of a frame, while `TRA` marks each cell of every frame (Ulman et
-al. 2017, Nature Methods 14, 1141, and the challenge's "Naming and file content conventions").
+`SEG` has outlines for some frames, and not always for all cells of a frame, while `01_GT/TRA` marks each cell of every frame
+(Ulman et al. 2017, Nature Methods 14, 1141, and the challenge's "Naming and file content conventions").
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _items(top: Path, number: str, frames: dict[int, Path], *, is_result: bool) 
     for truth, note in (("GT", ""), ("ST", f"{number} has no gold truth; {number}_ST/SEG was made by programs.")):
         outlines = list(_matching(top / f"{number}_{truth}" / "SEG", _SEGMENTED))
         if outlines:
-            return [_item(path, m, frames, marks if truth == "GT" else {}) for path, m in outlines], note
+            return [_item(path, m, frames, marks) for path, m in outlines], note
     items = [_frame_item(path, at, frames) for at, path in marks.items()]
     return (
         items,
