@@ -51,6 +51,7 @@ def sweep(plan: Path, /, *, dry_run: Flag = False, json: Flag = False) -> int:
         return 0
     print(as_text(rows, checked))
     if best is not None:
-        print(f"\nTrial {best.number} is the best, its model {model}, its settings {checked.out / BEST}.")
+        settings_of_best = f", its settings {checked.out / BEST}" if (best.folder / "run.json").exists() else ""
+        print(f"\nTrial {best.number} is the best, its model {model}{settings_of_best}.")
     print(f"Table and plot: {checked.out / TABLE}, {checked.out / FIGURE}")
     return 0

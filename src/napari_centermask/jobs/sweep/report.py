@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +70,13 @@ def best_of(rows: Sequence[Row]) -> Row | None:
     return max(complete, key=lambda row: row.value, default=None)
 
 
-def write_report(rows: Sequence[Row], plan: SweepPlan) -> None:
+def write_report(rows: Sequence[Row], plan: SweepPlan, say: Callable[[str], None]) -> None:
     """Write the table, and the run file of the best trial, which trains in the folder `best`.
+
+    Parameters
+    ----------
+    say
+        Called with what to do if the folder of the best trial is gone or damaged; an earlier run file stays then.
 
     Raises
     ------
@@ -85,10 +90,22 @@ def write_report(rows: Sequence[Row], plan: SweepPlan) -> None:
             values = [_plain(row.values.get(name)) for name in plan.search]
             table.writerow([row.number, row.state, row.value, row.minutes, *values, row.note])
     if (best := best_of(rows)) is not None:
-        run = json.loads((best.folder / "run.json").read_text(encoding="utf-8"))
-        run |= {"out": str(plan.out.expanduser().resolve() / "best"), "resume": False}
-        with whole_file(plan.out / BEST) as part:
-            part.write_text(TrainSettings.model_validate(run).model_dump_json(indent=1), encoding="utf-8")
+        try:
+            _write_best(best, plan)
+        except (FileNotFoundError, ValueError) as error:
+            why = "is damaged" if isinstance(error, ValueError) else "is gone"
+            say(
+                f"The run file of the best trial, {best.folder / 'run.json'}, {why}, so there is no new {BEST}. Put it back and "
+                f"run the sweep again, or take the values of trial {best.number} from {TABLE}."
+            )
+
+
+def _write_best(best: Row, plan: SweepPlan) -> None:
+    run = json.loads((best.folder / "run.json").read_text(encoding="utf-8"))
+    run |= {"out": str(plan.out.expanduser().resolve() / "best"), "resume": False}
+    text = TrainSettings.model_validate(run).model_dump_json(indent=1)
+    with whole_file(plan.out / BEST) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

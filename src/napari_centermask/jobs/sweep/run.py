@@ -195,7 +195,7 @@ def _remove_checkpoints(job: Job) -> None:
 def _write(study: Study, plan: SweepPlan, say: Callable[[str], None], *, is_drawn: bool = True) -> None:
     """Write table and best run file, and at the end the plot, where matplotlib is installed."""
     rows = rows_of(study, plan)
-    write_report(rows, plan)
+    write_report(rows, plan, say)
     if is_drawn and rows:
         try:
             draw(plan.out / FIGURE, rows, plan)
