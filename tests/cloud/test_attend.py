@@ -116,3 +116,31 @@ def test_a_cancel_in_the_portal_is_an_error_that_says_so(plan, jobs, service):
     service.status = "Canceled"
     with pytest.raises(CloudError, match="was cancelled. Submit the run again"):
         list(attended)
+
+
+def stop_at_start(plan, jobs, then):
+    for event in attend(plan, jobs, every_s=0):
+        if event.event == "start":
+            (plan.settings.out / "stop").touch()
+            then()
+
+
+def test_a_fault_after_a_request_to_stop_is_shown_and_the_request_stays(plan, jobs, service, monkeypatch):
+    report(service)
+
+    def unreachable(job):
+        raise CloudError("Azure cannot be reached while cancelling the job.")
+
+    with pytest.raises(CloudError, match="cannot be reached while cancelling"):
+        stop_at_start(plan, jobs, lambda: monkeypatch.setattr(jobs, "cancel", unreachable))
+    assert (plan.settings.out / "stop").exists()
+
+
+def test_a_job_that_fails_while_it_is_being_stopped_says_why(plan, jobs, service, monkeypatch):
+    report(service)
+
+    def fail(job):
+        service.status, service.error = "Failed", "The node was preempted."
+
+    with pytest.raises(CloudError, match="failed: The node was preempted"):
+        stop_at_start(plan, jobs, lambda: monkeypatch.setattr(jobs, "cancel", fail))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_centermask.cloud.client import ENDED, MODEL, AzureJobs, follow
-from napari_centermask.cloud.errors import CloudError
+from napari_centermask.cloud.errors import CloudError, JobCancelled
 from napari_centermask.cloud.plan import Plan, make_plan, submit
 from napari_centermask.cloud.record import RECORD, JobRecord, read_record
 from napari_centermask.cloud.workspace import Workspace
@@ -54,7 +54,7 @@ def attend(plan: Plan, jobs: AzureJobs, *, every_s: float = 10.0) -> Iterator[Ev
     Raises
     ------
     CloudError
-        If it failed, or was cancelled by somebody else.
+        If it failed, was cancelled by somebody else, or the service cannot be reached; a request to stop stays for the next time.
     """
     folder = plan.settings.out.expanduser().resolve()
     control = Control(folder)
@@ -71,7 +71,7 @@ def attend(plan: Plan, jobs: AzureJobs, *, every_s: float = 10.0) -> Iterator[Ev
                 compared.append(event)
             elif not isinstance(event, DoneEvent | FailedEvent):
                 yield event
-    except CloudError:
+    except JobCancelled:
         if not control.stopped:
             raise
     yield from _fetch(jobs, record, folder, compared, is_stopped=control.stopped)

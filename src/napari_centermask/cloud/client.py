@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cloud.errors import WORKSPACE, CloudError, explained
+from napari_centermask.cloud.errors import WORKSPACE, CloudError, JobCancelled, explained
 from napari_centermask.cloud.record import JobRecord
 from napari_centermask.cloud.staging import OUTPUTS, files_of
 from napari_centermask.cloud.workspace import Workspace
@@ -317,8 +317,10 @@ def follow(
 
     Raises
     ------
+    JobCancelled
+        If it was cancelled.
     CloudError
-        If it failed or was cancelled: why, and where to read more.
+        If it failed: why, and where to read more.
     """
     seen: set[str] = set()
     is_cancelled = False
@@ -337,7 +339,7 @@ def follow(
             break
         _wait(every_s, until=(lambda: False) if is_cancelled else ends)
     if status == "Canceled":
-        raise CloudError(
+        raise JobCancelled(
             f"The job {record.job} was cancelled. Submit the run again, in a new run folder, to start over."
         )
     if status != "Completed":

@@ -19,6 +19,10 @@ class CloudError(UserError):
     page = "azure#what-can-go-wrong"
 
 
+class JobCancelled(CloudError):
+    """The job was cancelled, here or by somebody else."""
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn errors of Azure's packages into `CloudError`.
