@@ -126,19 +126,3 @@ def large_steps(
 def _version(path: Path) -> str:
     """Of the OME-Zarr to write: that of the image, if it is one."""
     return "0.5" if (split(path)[0] / "zarr.json").exists() else "0.4"
-
-
-def large_row(files: ImageFiles, done: LargeResult) -> dict[str, Any]:
-    """The row of the report about an image."""
-    return {
-        "image": str(files.image),
-        "labels": None,
-        "classes": None,
-        "cells": str(done.places.cells),
-        "table": str(done.places.table),
-        "n_instances": done.n_cells,
-        "shape": list(done.shape),
-        "diameter": round(done.diameter, 2),
-        "left_out": done.left_out,
-        "seconds": round(done.seconds, 4),
-    }

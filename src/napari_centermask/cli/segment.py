@@ -267,7 +267,7 @@ class Segmenting:
             for n, (number, outcome) in enumerate(done, start=1):
                 files = self.waiting[number]
                 for notes in outcome.notes:
-                    self._say(notes, files)
+                    self._say(files, notes)
                 if outcome.segmented is None:
                     self.left_out.add(str(files.image), outcome.why)
                 else:
@@ -277,17 +277,8 @@ class Segmenting:
 
     def _segment(self, files: ImageFiles, engine: AnySegmenter) -> Generator[Progress, None, Segmented]:
         """The progress of an image; what is to be known about it is printed before it is segmented."""
-        steps = steps_of(files, engine, self.settings, self.coco, axes=self.axes, command=self.command)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                done: Segmented = end.value
-                return done
-            if isinstance(step, Notes):
-                self._say(step, files)
-            else:
-                yield step
+        say = partial(self._say, files)
+        return steps_of(files, engine, self.settings, self.coco, axes=self.axes, command=self.command, say=say)
 
     def _keep(self, files: ImageFiles, done: Segmented) -> None:
         """Note that an image is done; its files are written."""
@@ -297,7 +288,7 @@ class Segmenting:
         if not self.is_quiet:
             print(f"{files.image}: {counted(done.row['n_instances'], 'cell')} in {done.row['seconds']:.2f} s")
 
-    def _say(self, notes: Notes, files: ImageFiles) -> None:
+    def _say(self, files: ImageFiles, notes: Notes) -> None:
         for sentence in notes.sentences:
             notice(sentence)
         self._doubt(notes.kind, files.image.name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_centermask.cli.large import large_row, large_steps
+from napari_centermask.cli.large import large_steps
 from napari_centermask.cli.output import write_labels
 from napari_centermask.cli.plan import ImageFiles
 from napari_centermask.settings import SegmentSettings
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_centermask.pipeline import PlaneCells, Progress
     from napari_centermask.pipeline.image_file import FileCells, OpenedFile
     from napari_centermask.pipeline.large_image import LargeResult
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,27 @@ class Segmented:
 
     def named(self, files: ImageFiles) -> Segmented:
         """With the paths in the report as the command has them, and not as a worker found them."""
-        return replace(self, row=self.row | {name: path and str(path) for name, path in paths_of(files).items()})
+        return replace(self, row=self.row | _paths_of(files))
 
 
-def paths_of(files: ImageFiles) -> dict[str, Path | None]:
+def _paths_of(files: ImageFiles) -> dict[str, str | None]:
     """The files of an image, as the report names them."""
     large = {} if files.large is None else {"cells": files.large.cells, "table": files.large.table}
-    return {"image": files.image, "labels": files.labels, "classes": files.classes, **large}
+    paths = {"image": files.image, "labels": files.labels, "classes": files.classes, **large}
+    return {name: None if path is None else str(path) for name, path in paths.items()}
+
+
+def _row(
+    files: ImageFiles, done: FileCells | LargeResult, *, n_cells: int, shape: Sequence[int], diameter: float
+) -> dict[str, Any]:
+    """The row of the report about an image."""
+    return _paths_of(files) | {
+        "n_instances": n_cells,
+        "shape": list(shape),
+        "diameter": round(diameter, 2),
+        "left_out": done.left_out,
+        "seconds": round(done.seconds, 4),
+    }
 
 
 def steps_of(
@@ -73,8 +89,9 @@ def steps_of(
     *,
     axes: str | None,
     command: Mapping[str, Any],
-) -> Generator[Progress | Notes, None, Segmented]:
-    """Segment an image and write its files; yields progress, and what is to be known before.
+    say: Callable[[Notes], None],
+) -> Generator[Progress, None, Segmented]:
+    """Segment an image and write its files; yields progress.
 
     Parameters
     ----------
@@ -82,35 +99,37 @@ def steps_of(
         The COCO file for all images, beside which they are named; None for none.
     command
         As in `cli.large.command_of`.
+    say
+        Called with what is to be known before the image is segmented.
     """
     from napari_centermask.pipeline.image_file import segment_file
 
     if files.large is not None:
         steps = large_steps(files, engine, settings, axes=axes, command=command)
-        large: LargeResult = yield from _noting(steps, files)
-        return Segmented(large_row(files, large), None, _missing(files, large.left_out))
+        large = yield from _noting(steps, files, say)
+        row = _row(files, large, n_cells=large.n_cells, shape=large.shape, diameter=large.diameter)
+        return Segmented(row, None, _missing(files, large.left_out))
     wants_classes = files.classes is not None
-    done: FileCells = yield from _noting(
-        segment_file(files.image, engine, settings, axes=axes, classes=wants_classes), files
-    )
+    done = yield from _noting(segment_file(files.image, engine, settings, axes=axes, classes=wants_classes), files, say)
     return _written(files, done, coco)
 
 
 def _noting(
-    steps: Generator[Progress | OpenedFile | str, None, Any], files: ImageFiles
-) -> Generator[Progress | Notes, None, Any]:
-    """The steps, with what is to be known in the place of the opened file."""
+    steps: Generator[Progress | OpenedFile | str, None, T], files: ImageFiles, say: Callable[[Notes], None]
+) -> Generator[Progress, None, T]:
+    """The progress of the steps; what else they yield is said."""
     from napari_centermask.pipeline.progress import Progress
 
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
-            return end.value
+            done: T = end.value
+            return done
         if isinstance(step, Progress):
             yield step
         else:
-            yield Notes([step]) if isinstance(step, str) else _notes_of(step, files)
+            say(Notes([step]) if isinstance(step, str) else _notes_of(step, files))
 
 
 def _notes_of(opened: OpenedFile, files: ImageFiles) -> Notes:
@@ -146,16 +165,8 @@ def _written(files: ImageFiles, done: FileCells, coco: Path | None) -> Segmented
         for number, d in enumerate(planes, start=1)
     ]
     _write(files, planes)
-    row = {
-        "image": str(files.image),
-        "labels": str(files.labels) if files.labels else None,
-        "classes": str(files.classes) if files.classes else None,
-        "n_instances": sum(len(r.instances) for r in records),
-        "shape": list(records[0].shape),
-        "diameter": round(planes[0].diameter, 2),
-        "left_out": done.left_out,
-        "seconds": round(done.seconds, 4),
-    }
+    n_cells = sum(len(d.cells) for d in planes)
+    row = _row(files, done, n_cells=n_cells, shape=planes[0].cells.shape, diameter=planes[0].diameter)
     return Segmented(row, None if coco is None else to_coco(records), _missing(files, done.left_out))
 
 

@@ -73,21 +73,19 @@ _ONE = threading.Lock()
 def work(task: Task) -> Outcome:
     """Segment an image, in a worker. An image that cannot be segmented is an outcome; only other errors are tried again."""
     from napari_centermask.engines.ensemble import place_of
+    from napari_centermask.pipeline.progress import run_through
 
     process = f"{os.getpid()} on {_host()}"
     notes: list[Notes] = []
     left_out = LeftOut[str]()
     with _ONE, left_out.unless_done(str(task.files.image)):
         engine = _engine(task, notes)
-        steps = steps_of(task.files, engine, task.settings, task.coco, axes=task.axes, command=task.command)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                ran = engine.name, engine.device, place_of(engine)
-                return Outcome(end.value, notes, "", process, len(_LOADS), *ran)
-            if isinstance(step, Notes):
-                notes.append(step)
+        steps = steps_of(
+            task.files, engine, task.settings, task.coco, axes=task.axes, command=task.command, say=notes.append
+        )
+        done = run_through(steps)
+        ran = engine.name, engine.device, place_of(engine)
+        return Outcome(done, notes, "", process, len(_LOADS), *ran)
     return Outcome(None, notes, left_out.sentences[0], process, len(_LOADS))
 
 

@@ -62,11 +62,6 @@ class LargePlaces:
         except _DAMAGED:
             return None
 
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether a run was stopped here."""
-        return (self.cells / STATE).exists()
-
     def remove(self) -> None:
         """Remove the cells and their table."""
         shutil.rmtree(self.cells, ignore_errors=True)
@@ -191,7 +186,8 @@ class LargeWriter:
         Raises
         ------
         CannotSave
-            If they cannot be written; `state` is as before.
+            If they cannot be written. What `save` noted before stays, and a new writer goes on from there; this one may have
+            taken a part of the cells, and its `state` is of no use any more.
         """
         with saving(self.places.cells):
             for cell in cells:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +72,6 @@ class CellParts:
         for path in self._paths():
             if int(path.stem.rpartition("-")[2]) >= number:
                 path.unlink()
-
-    def remove(self) -> None:
-        """Remove the table."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))
