@@ -133,6 +133,7 @@ def test_to_install_stands_out_where_the_comparison_recommends_it():
     assert install_question(better) == ""
     assert install_question(replace(DONE, verdict="It is worse.")) == "It is worse. Install it anyway?"
     assert install_question(DONE).startswith("The new model was not compared")
+    assert "as it was trained from scratch. Install it anyway?" in install_question(DONE, has_start=False)
 
 
 def test_what_is_below_the_data_is_the_latest_word_on_them():
@@ -165,3 +166,8 @@ def test_a_run_on_azure_can_be_stopped_but_neither_paused_nor_deleted_while_it_g
     assert controls(for_azure).start.text == "Fine-tune on Azure…"
     assert "start" not in offered(controls(replace(for_azure, no_azure="Azure needs its packages.")))
     assert "start" not in offered(controls(replace(for_azure, is_estimating=True)))
+
+
+def test_a_new_network_is_trained_and_a_model_is_fine_tuned():
+    assert [controls(replace(READY, is_new=new)).start.text for new in (False, True)] == ["Fine-tune", "Train"]
+    assert controls(replace(READY, is_new=True, is_for_azure=True)).start.text == "Train on Azure…"

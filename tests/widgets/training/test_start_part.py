@@ -71,3 +71,46 @@ def test_the_start_model_is_the_one_in_use_until_another_is_chosen(train, wait, 
     train.new_model.install.click()
     wait(lambda: train.training.installed)
     assert models.currentText() == in_use.name == train.training.installed
+
+
+def test_a_new_network_is_planned_with_its_form_and_started(train, wait):
+    models, form = train.start.models, train.advanced.form
+    models.setCurrentText("New Mask R-CNN")
+    models.activated.emit(models.currentIndex())
+    assert train.start.start.text() == "Train"
+    train.advanced.fold.expand(animate=False)
+    wait(lambda: train.plan is not None)
+    network = form.networks["maskrcnn"]
+    assert network.isVisibleTo(form)
+    network.rows["anchor_sizes"].control.value = "10 20 40 80 160"
+    form.groups["regions"].rows["mask"].control.value = 2.0
+    train.training.in_use.choose("cells")  # a new network is a choice, too
+    assert models.network == "maskrcnn"
+    train.start.start.click()
+    wait(lambda: state(train) == "running")
+    settings = Job.open(train.training.job.folder).settings
+    assert (settings.start, settings.model.family) == (None, "maskrcnn")
+    assert settings.model.anchor_sizes == [10, 20, 40, 80, 160]
+    assert settings.regions.mask == 2
+
+
+def test_anchors_that_do_not_fit_start_nothing_and_the_dock_says_which_do(train, wait):
+    train.start.models.setCurrentText("New Mask R-CNN")
+    train.advanced.fold.expand(animate=False)
+    wait(lambda: train.plan is not None)
+    train.advanced.form.networks["maskrcnn"].rows["anchor_sizes"].control.value = "128 256 512 1024 2048"
+    train.start.start.click()
+    wait(lambda: not train.planner.is_running)
+    assert "Suitable for cells of 40 pixels: 16 32 64 128 256." in train.start.about.text()
+    assert train.training.job is None
+
+
+def test_a_model_and_a_new_network_are_told_apart(train):
+    models = train.start.models
+    assert [models.itemText(n) for n in range(models.count())][-3:] == ["New CenterMask", "New U-Net", "New Mask R-CNN"]
+    models.choose("New U-Net")
+    models.reload()
+    assert (models.network, models.card) == ("unet", None)
+    models.choose("nuclei")
+    assert (models.network, models.card.name) == ("", "nuclei")
+    assert train.start.start.text() == "Fine-tune"

@@ -8,6 +8,7 @@ from textwrap import fill
 from pydantic.fields import FieldInfo
 
 from napari_centermask.settings import (
+    NETWORKS,
     AugmentSettings,
     InstanceLossSettings,
     LossSettings,
@@ -20,12 +21,13 @@ from napari_centermask.settings import (
 
 _WIDE = 64  # characters of a line of a tooltip, which Qt does not wrap; a choice
 _BOUNDS = ("ge", "gt", "le", "lt", "multiple_of")
-_GROUPS: dict[str, type[Settings]] = {
-    "augment": AugmentSettings,
-    "losses": LossSettings,
-    "instance_losses": InstanceLossSettings,
-    "preprocess": PreprocessSettings,
-    "regions": RegionSettings,
+_GROUPS: dict[str, tuple[type[Settings], ...]] = {
+    "augment": (AugmentSettings,),
+    "losses": (LossSettings,),
+    "instance_losses": (InstanceLossSettings,),
+    "model": tuple(NETWORKS.values()),
+    "preprocess": (PreprocessSettings,),
+    "regions": (RegionSettings,),
 }
 _NAME = re.compile(rf"\b(?:({'|'.join(_GROUPS)})\.)?([a-z]+(?:_[a-z]+)*)\b")
 
@@ -72,6 +74,6 @@ def _titled(found: re.Match[str]) -> str:
     group, name = found.groups()
     if not group and "_" not in name:  # an ordinary word
         return found[0]
-    kinds = (_GROUPS[group],) if group else (SegmentSettings, TrainSettings)
+    kinds = _GROUPS[group] if group else (SegmentSettings, TrainSettings)
     field = next((kind.model_fields[name] for kind in kinds if name in kind.model_fields), None)
     return found[0] if field is None or not field.title else f"'{field.title}'"

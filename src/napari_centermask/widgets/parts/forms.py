@@ -134,7 +134,7 @@ class SettingsForm(QWidget):
 
 
 class _Row:
-    """One field: magicgui's control for its type; 0 or an empty text stands for None."""
+    """One field: magicgui's control for its type; 0 or an empty text stands for None, and several numbers are one text."""
 
     def __init__(self, name: str, field: FieldInfo, *, choices: tuple[str, ...] | None) -> None:
         from magicgui.widgets import CheckBox, create_widget
@@ -150,12 +150,15 @@ class _Row:
             options["widget_type"] = "ComboBox"
         elif get_origin(kind) is Literal:
             options["choices"] = get_args(kind)
+        self._has_several = kind == list[float]
+        if self._has_several:
+            kind = str
         if self.optional:
             options |= (
                 {"min": 0, "widget_type": "SpinBox" if kind is int else "FloatSpinBox"} if kind is not str else {}
             )
         self._nothing: str | int = "" if kind is str else 0
-        value = self._nothing if self.optional and field.default is None else field.default
+        value = self._nothing if self.optional and field.default is None else self._as_text(field.default)
         control = create_widget(value=value, annotation=kind, name=name, options=options)
         self.control = cast("ValueWidget[Any]", control)  # all types of our settings have a value
         if isinstance(control, CheckBox):
@@ -170,18 +173,32 @@ class _Row:
 
     def value(self) -> Any:
         value = self.control.value
+        if self._has_several:
+            return [_number(text) for text in value.replace(",", " ").split()]
         return None if self.optional and value == self._nothing else value
 
     def set_value(self, value: object) -> None:
         if self._choices and value not in self._choices:  # from a file, perhaps of another computer
             self._choices = (*self._choices, str(value))
             cast("ComboBox", self.control).choices = self._choices
-        self.control.value = self._nothing if value is None else value
+        self.control.value = self._nothing if value is None else self._as_text(value)
+
+    def _as_text(self, value: Any) -> Any:
+        """Several numbers with spaces between them; others as they are."""
+        return " ".join(f"{number:g}" for number in value) if self._has_several else value
 
     def explain(self, why_idle: str) -> None:
         """Enable the control, or disable it with the reason as tooltip."""
         self.control.enabled = not why_idle
         self.control.tooltip = f"No effect: {in_titles(why_idle)}." if why_idle else self.about
+
+
+def _number(text: str) -> float | str:
+    """A number, or a text that is none, which the settings refuse in their words."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _fit(control: QWidget) -> None:

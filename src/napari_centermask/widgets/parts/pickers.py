@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
+    from napari_centermask.models.families import Family
     from napari_centermask.models.store.card import ModelCard
 
 
@@ -190,11 +191,14 @@ class ModelCombo(QComboBox):
     ----------
     trainable
         Offer only models with weights: graphs alone cannot be trained.
+    networks
+        Families of new networks that are offered below the models.
     """
 
-    def __init__(self, *, trainable: bool = False) -> None:
+    def __init__(self, *, trainable: bool = False, networks: Iterable[Family] = ()) -> None:
         super().__init__()
         self._trainable = trainable
+        self._networks = {f"New {family.title}": family.name for family in networks}
         can_shrink(self)
         self._cards: dict[str, ModelCard] = {}
         self._with_weights: set[str] = set()
@@ -212,6 +216,8 @@ class ModelCombo(QComboBox):
         with QSignalBlocker(self):
             self.clear()
             self.addItems(list(self._cards))
+            self.insertSeparator(self.count()) if self._networks else None
+            self.addItems(list(self._networks))
             known = (self.findText(name) for name in (before, SegmentSettings.model_fields["model"].default))
             self.setCurrentIndex(next((at for at in known if at >= 0), 0))
 
@@ -226,6 +232,11 @@ class ModelCombo(QComboBox):
     def card(self) -> ModelCard | None:
         """The chosen model's card, None if there is no model."""
         return self._cards.get(self.currentText())
+
+    @property
+    def network(self) -> str:
+        """The family of the chosen new network; empty if a model is chosen."""
+        return self._networks.get(self.currentText(), "")
 
     @property
     def has_weights(self) -> bool:

@@ -31,6 +31,8 @@ class DockState:
         The outcome of the check.
     is_drawing
         Whether training tiles are being drawn.
+    is_new
+        Whether a new network is trained instead of a model further.
     run
         State of the shown run, see `jobs.process.State`; empty if no run is shown.
     is_pausing
@@ -67,6 +69,7 @@ class DockState:
     is_planning: bool = False
     note: str = ""
     is_drawing: bool = False
+    is_new: bool = False
     run: str = ""
     is_pausing: bool = False
     can_resume: bool = False
@@ -161,6 +164,7 @@ def _about(state: DockState) -> str:
 def _start(state: DockState) -> Control:
     if state.is_planning:
         return control("Stop checking the data; nothing is trained.", text="Cancel")
+    verb = "Train" if state.is_new else "Fine-tune"
     return control(
         "Show what it takes on Azure, and start it there once you confirm."
         if state.is_for_azure
@@ -170,7 +174,7 @@ def _start(state: DockState) -> Control:
         "What it takes is being computed." if state.is_estimating else "",
         "A training is already running. Stop it or wait." if state.is_alive else "",
         _other(state),
-        text="Fine-tune on Azure…" if state.is_for_azure else "Fine-tune",
+        text=f"{verb} on Azure…" if state.is_for_azure else verb,
     )
 
 
@@ -222,11 +226,18 @@ def _other(state: DockState) -> str:
     return f"'{state.other}' is already running. Choose it under 'Show' to stop it, or wait." if state.other else ""
 
 
-def install_question(state: DockState) -> str:
-    """The question before installing the new model; empty if the comparison recommends it."""
+def install_question(state: DockState, *, has_start: bool = True) -> str:
+    """The question before installing the new model; empty if the comparison recommends it.
+
+    Parameters
+    ----------
+    has_start
+        Whether it started from a model.
+    """
     if state.is_recommended:
         return ""
-    return f"{state.verdict or 'The new model was not compared with the one that it started from.'} Install it anyway?"
+    other = "the one that it started from" if has_start else "another one, as it was trained from scratch"
+    return f"{state.verdict or f'The new model was not compared with {other}.'} Install it anyway?"
 
 
 @dataclass(frozen=True)

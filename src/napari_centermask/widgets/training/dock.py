@@ -131,6 +131,7 @@ class TrainDock(Dock):
             is_planning=self.planner.is_running,
             note=self.part.note,
             is_drawing=self.part.drawer.is_running,
+            is_new=bool(self.start.models.network),
             run="" if training.job is None else training.state.state,
             is_pausing=training.is_pausing,
             can_resume=update is not None and update.can_resume,
@@ -255,7 +256,9 @@ class TrainDock(Dock):
 
     def install(self) -> None:
         """Install the new model and use it; asks first if the comparison does not recommend it."""
-        if question := install_question(self.state):
+        state, job = self.state, self.training.job
+        has_start = bool(state.verdict) or job is None or job.settings.start is not None
+        if question := install_question(state, has_start=has_start):
             yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
             if QMessageBox.question(self, "CenterMask", question, yes | no, no) != yes:
                 return

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.engines.devices import devices_for_training
+from napari_centermask.models.families import FAMILIES, check_new
 from napari_centermask.models.idle_settings import idle_in_training
 from napari_centermask.settings import (
     AugmentSettings,
@@ -73,7 +74,17 @@ _GROUPS: dict[str, tuple[type[Settings], dict[str, tuple[str, ...]]]] = {
 
 
 class TrainForm(QWidget):
-    """A view of one `TrainSettings`; fields that it does not show are kept."""
+    """A view of one `TrainSettings`; fields that it does not show are kept.
+
+    Attributes
+    ----------
+    training
+        Settings of every training.
+    groups
+        Groups of further ones, by name.
+    networks
+        The form of a new network, by family: with a start model, the network is that model's.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,10 +92,12 @@ class TrainForm(QWidget):
         self._shown: dict[str, Any] = {}
         self.training = SettingsForm(TrainSettings, _USUAL, folded=_FOLDED, choices={"device": devices_for_training()})
         self.groups = {name: SettingsForm(kind, (), folded=folded) for name, (kind, folded) in _GROUPS.items()}
+        forms = {name: (family.settings, family.new_fields) for name, family in FAMILIES.items() if family.new_fields}
+        self.networks = {name: SettingsForm(kind, (), folded=folded) for name, (kind, folded) in forms.items()}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for form in (self.training, *self.groups.values()):
+        for form in (self.training, *self.networks.values(), *self.groups.values()):
             layout.addWidget(form)
             form.changed.connect(self._show_idle)
 
@@ -94,9 +107,19 @@ class TrainForm(QWidget):
         self.training.set_value(settings.model_dump())
         for name, form in self.groups.items():
             form.set_value(getattr(settings, name).model_dump())
+        for form in self.networks.values():
+            form.setVisible(self._network is form)
+        if self._network is not None:
+            self._network.set_value(settings.model.model_dump())
         self._show_all()
         self._shown = self._values()
         self._show_idle()
+
+    @property
+    def _network(self) -> SettingsForm | None:
+        """The form of the new network that is shown."""
+        settings = self._settings
+        return None if settings is None or settings.start is not None else self.networks.get(settings.model.family)
 
     def _show_all(self) -> None:
         """Show all fields as if they had an effect."""
@@ -113,19 +136,35 @@ class TrainForm(QWidget):
         self.training.set_idle(reasons)
         for name, form in self.groups.items():
             form.setVisible(name not in reasons)
-            own = {key.removeprefix(f"{name}."): why for key, why in reasons.items() if key.startswith(f"{name}.")}
-            form.set_idle(own)
+            form.set_idle(_within(name, reasons))
+        if self._network is not None:
+            self._network.set_idle(_within("model", reasons))
 
     @property
     def is_filled(self) -> bool:
         """Whether settings are shown."""
         return self._settings is not None
 
+    def follow(self, settings: TrainSettings) -> None:
+        """Show newly computed settings; what was changed stays changed, but for the form of another network.
+
+        Raises
+        ------
+        BadSettings
+            If such a change is out of range.
+        """
+        changes, network = self.changes() if self.is_filled else {}, self._network
+        self.set_value(settings)
+        is_same = network is self._network
+        self.show_changes({k: v for k, v in changes.items() if is_same or not k.startswith("model.")})
+
     def show_changes(self, changes: dict[str, Any]) -> None:
         """Show changes, as returned by `changes`; they count as made by the user."""
         self.training.set_value(changes)
         for name, form in self.groups.items():
-            form.set_value({k.removeprefix(f"{name}."): v for k, v in changes.items() if k.startswith(f"{name}.")})
+            form.set_value(_within(name, changes))
+        if self._network is not None:
+            self._network.set_value(_within("model", changes))
         self._show_idle()
 
     def changes(self) -> dict[str, Any]:
@@ -152,8 +191,14 @@ class TrainForm(QWidget):
 
     def _values(self) -> dict[str, Any]:
         shown = {name: form for name, form in self.groups.items() if not form.isHidden()}
+        shown |= {} if self._network is None else {"model": self._network}
         groups = {f"{group}.{name}": v for group, form in shown.items() for name, v in form.value().items()}
         return self.training.value() | groups
+
+
+def _within(group: str, values: dict[str, Any]) -> dict[str, Any]:
+    """What belongs to a group, under the names of its fields."""
+    return {key.removeprefix(f"{group}."): value for key, value in values.items() if key.startswith(f"{group}.")}
 
 
 def changed(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
@@ -169,6 +214,8 @@ def changed(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
         outer, _, inner = name.partition(".")
         (values[outer] if inner else values)[inner or outer] = value
     try:
-        return TrainSettings.model_validate(values)
+        value = TrainSettings.model_validate(values)
     except ValidationError as error:
         raise BadSettings(f"These settings do not go together: {error.errors()[0]['msg']}.") from error
+    check_new(value)
+    return value

@@ -74,18 +74,26 @@ def name_for(run: Path) -> str:
     return run.parent.parent.name if run.parent.name == "runs" and run.parent != user_runs() else run.name
 
 
-def plan(source: DataFolder, model: str) -> Generator[object, None, Plan | Failed]:
+def plan(source: DataFolder, model: str, network: str = "") -> Generator[object, None, Plan | Failed]:
     """Freeze the data and compute the settings in a separate process; for the worker thread.
 
     In a thread, it would block Python's interpreter most of the time, for seconds with thousands of cells, and the window would
     stutter. Closing the generator ends the process and leaves nothing behind.
+
+    Parameters
+    ----------
+    model
+        The start model.
+    network
+        Family of a new network to train instead.
     """
+    start = ("--scratch", "--network", network) if network else ("--start", model)
     name = None if source.is_project else source.folder.name  # within a project the date distinguishes runs
     out = new_run_folder(source.runs, name)
     made: Plan | None = None
     try:
         printed = yield from run_child(
-            ["finetune", str(source.folder), "--start", model, "--out", str(out), "--dry-run", "--json"]
+            ["finetune", str(source.folder), *start, "--out", str(out), "--dry-run", "--json"]
         )
         settings = TrainSettings.model_validate_json((out / RUN_FILE).read_text(encoding="utf-8"))
         made = Plan(settings, json.loads(printed)["reasons"])

@@ -26,20 +26,20 @@ class Planner:
         self.plan: Plan | None = None
         self._runner = Runner()
         self._runner.ended.connect(self._on_ended)
-        self._wanted: tuple[DataFolder, str] | None = None
-        self._asked: tuple[DataFolder, str] | None = None
+        self._wanted: tuple[DataFolder, str, str] | None = None
+        self._asked: tuple[DataFolder, str, str] | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether data are being checked."""
         return self._runner.is_running
 
-    def ask(self, source: DataFolder, model: str) -> None:
-        """Plan training on some data from a start model; an earlier plan is discarded."""
+    def ask(self, source: DataFolder, model: str, network: str = "") -> None:
+        """Plan training on some data from a start model, or of a new network of a family; an earlier plan is discarded."""
         self.forget()
-        self._wanted = (source, model)
+        self._wanted = (source, model, network)
         if not self.is_running:
-            self._begin(source, model)
+            self._begin(*self._wanted)
 
     def forget(self) -> None:
         """Discard the plan, and cancel one in progress."""
@@ -62,9 +62,9 @@ class Planner:
         self._runner.cancel()
         self.forget()
 
-    def _begin(self, source: DataFolder, model: str) -> None:
-        self._asked = (source, model)
-        self._runner.start("", plan, source, model)
+    def _begin(self, source: DataFolder, model: str, network: str) -> None:
+        self._asked = (source, model, network)
+        self._runner.start("", plan, *self._asked)
 
     def _on_ended(self, value: object) -> None:
         wanted, self._wanted = self._wanted, None

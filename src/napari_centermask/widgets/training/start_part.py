@@ -136,7 +136,7 @@ class StartPart(QWidget):
             notify(str(error), error.page)
             return
         self._forget_tiles()
-        self.planner.ask(self.source, self.box.models.currentText())
+        self.planner.ask(self.source, self.box.models.currentText(), self.box.models.network)
         self._on_change()
 
     def _save_project(self, source: DataFolder) -> None:
@@ -204,9 +204,7 @@ class StartPart(QWidget):
             If such a change is out of range, or does not fit the other settings.
         """
         form = self.advanced.form
-        changes = form.changes() if form.is_filled else {}
-        form.set_value(plan.settings)
-        form.show_changes(changes)
+        form.follow(plan.settings)
         self.note = replace(plan, settings=form.value()).summary
         self.box.where.show_advice(form.value())
         reasons = (f"{name.replace('_', ' ')}: {reason}" for name, reason in plan.reasons.items())

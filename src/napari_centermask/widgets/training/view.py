@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QCoreApplication, QEvent, QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLineEdit, QProgressBar, QPushButton, QWidget
 
+from napari_centermask.models.families import new_families
 from napari_centermask.widgets.parts.curves import Curves
 from napari_centermask.widgets.parts.fold import Fold
 from napari_centermask.widgets.parts.layout import column, even, label, quiet_label, row, titled_form, wrapped_label
@@ -39,8 +40,11 @@ class StartBox(QWidget):
         self.data.setMinimumContentsLength(6)
         self.folder = QPushButton("Other folder…")
         self.folder.setToolTip("Choose a folder with images/ and annotations.json in COCO format.")
-        self.models = ModelCombo(trainable=True)
-        self.models.setToolTip("The model to train further: the one in use, unless you choose another.")
+        self.models = ModelCombo(trainable=True, networks=new_families().values())
+        self.models.setToolTip(
+            "The model to train further: the one in use, unless you choose another. A new network is trained from scratch, "
+            "which takes more cells and more time."
+        )
         self.where = WhereBox()
         self.about = quiet_label()
         self.tiles = QPushButton("Preview tiles")
