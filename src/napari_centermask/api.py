@@ -275,7 +275,7 @@ def segment_large(
     name
         What an array is called; of a file, its own name. An array of another content needs another one.
     overwrite
-        Replace what another call wrote there.
+        Replace what another call wrote there; cells that were corrected are never replaced.
     model, axes, progress, settings
         As in `segment`.
 
@@ -301,6 +301,7 @@ def segment_large(
     }
     places = LargePlaces.named(Path(out), flat(Path(image)).stem if is_file else name)
     if not overwrite and places.state(command) is None and (places.cells.exists() or places.table.exists()):
+        places.check_free()
         raise BadSettings(f"{places.cells} already exists. Choose another folder or name, or overwrite=True.")
     for step in segment_large_steps(data, engine, chosen, places, command=command):
         if progress is not None and isinstance(step, Progress):

@@ -183,6 +183,9 @@ class Segmenting:
         """Refuse to replace what this command did not write."""
         planned = set(self.noted.planned) if self.noted.is_continued else set()
         new = [p for f in self.waiting for p in f.outputs if str(p) not in planned and not self._goes_on(f)]
+        for files in self.waiting:
+            if files.large is not None and not self._goes_on(files):
+                files.large.check_free()
         is_ours = self.noted.is_continued and (self.coco is None or self.noted.done.get(_COCO) == stamp(self.coco))
         check_free([*new, *([] if is_ours or self.coco is None else [self.coco])], overwrite=overwrite)
         if self.noted.is_continued:

@@ -23,15 +23,19 @@ from napari_centermask.core.instances import Box, Instance, Instances, intersect
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
+from napari_centermask.io.formats.cell_correction import IN_USE, NOTE, NUMBER
 from napari_centermask.io.formats.cell_parts import CellParts
 from napari_centermask.io.formats.ome_zarr_arrays import CHUNK, PlaneArray, levels_of, set_attributes
+from napari_centermask.io.lock import FolderLock, lock_folder
+from napari_centermask.io.own_files import LOCK
 from napari_centermask.io.packed_waiting import pack_cells, unpack_cells
 from napari_centermask.io.whole_file import cannot_save, whole_file
-from napari_centermask.io.zarr_groups import zarr_package
+from napari_centermask.io.zarr_groups import attributes, open_group, zarr_package
 
 STATE = ".unfinished.json"
 """In the folder of the cells, until the run is finished."""
 _DAMAGED = (OSError, ValueError, LookupError, TypeError)
+_UNREADABLE = (*_DAMAGED, ArithmeticError, AttributeError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,27 @@ class LargePlaces:
             return state if state["command"] == json.loads(json.dumps(dict(command))) else None
         except _DAMAGED:
             return None
+
+    def check_free(self) -> None:
+        """Refuse to replace cells that a person corrected, or is correcting.
+
+        Raises
+        ------
+        CannotSave
+            With what to do.
+        """
+        if not self.cells.is_dir():
+            return
+        lock = lock_folder(self.cells, sentence=IN_USE) if (self.cells / LOCK).exists() else ""
+        if isinstance(lock, FolderLock):
+            lock.release()
+        elif lock:
+            raise CannotSave(f"{lock} Put that back first, or choose another folder.")
+        if (self.cells / NOTE).exists() or _corrections(self.cells):
+            raise CannotSave(
+                f"{self.cells} has cells that were corrected, and they are not replaced. Move {self.cells.name} and "
+                f"{self.table.name} elsewhere, or choose another folder."
+            )
 
     def remove(self) -> None:
         """Remove the cells and their table."""
@@ -105,7 +130,7 @@ class LargeWriter:
     Raises
     ------
     CannotSave
-        If the folders cannot be written.
+        If the folders cannot be written, or hold cells that were corrected.
     """
 
     def __init__(self, places: LargePlaces, form: LargeForm, state: Mapping[str, Any] | None = None) -> None:
@@ -115,6 +140,8 @@ class LargeWriter:
         self._plane_of: dict[int, int] = {}
         self._live = Instances(form.shape)
         self._top, self._part, self.n_cells = 0, 0, 0
+        if state is None:
+            places.check_free()
         with saving(places.cells):
             self._begin() if state is None else self._continue(state)
 
@@ -268,6 +295,14 @@ class LargeWriter:
                 yield from array.shrink()
             self._describe()
             (self.places.cells / STATE).unlink(missing_ok=True)
+
+
+def _corrections(cells: Path) -> int:
+    """How many corrections are in a folder; 0 if it cannot be read."""
+    try:
+        return int(attributes(open_group(cells)["labels"])[KEY].get(NUMBER, 0))
+    except _UNREADABLE:
+        return 0
 
 
 def _draw(chunk: np.ndarray, cell: Instance, box: Box) -> None:

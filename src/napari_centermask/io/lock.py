@@ -95,11 +95,16 @@ def _is_named(path: Path, descriptor: int) -> bool:
     return (now.st_dev, now.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def lock_folder(folder: Path) -> FolderLock | str:
+def lock_folder(folder: Path, *, sentence: str = "The project {name} is open in {holder}.") -> FolderLock | str:
     """Lock a folder for this process.
 
     The operating system holds the lock and releases it when the process ends, so none is ever left behind. On file systems
     without locks, the process named in the file counts: the lock of a dead process on this machine is taken over.
+
+    Parameters
+    ----------
+    sentence
+        What to say if another window has the lock.
 
     Returns
     -------
@@ -113,7 +118,7 @@ def lock_folder(folder: Path) -> FolderLock | str:
         return f"The folder {Path(folder).name} cannot be written: {error.strerror}."
     holder = _take(descriptor)
     if holder is not None:
-        return f"The project {Path(folder).name} is open in {_described(holder)}."
+        return sentence.format(name=Path(folder).name, holder=_described(holder))
     return FolderLock(descriptor)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from napari_centermask.core.extras import how_to_install
 from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index, centre
 from napari_centermask.io.whole_file import whole_file
+from napari_centermask.io.zarr_groups import is_inside
 
 Row = dict[str, Any]
 _PART = "part-{:06}.parquet"
@@ -55,22 +56,53 @@ class CellParts:
         names
             Of the categories.
         """
-        if not cells:
-            return
-        import pyarrow
-        from pyarrow.parquet import write_table
+        if cells:
+            _write(self.folder / _PART.format(number), _table(cells, index, names))
 
-        columns: dict[str, list[Any]] = {name: [] for name in _schema().names}
-        for label, cell in cells:
-            for name, value in _row(label, cell, index, names).items():
-                columns[name].append(value)
-        with whole_file(self.folder / _PART.format(number)) as part:
-            write_table(pyarrow.table(columns, schema=_schema()), part, compression="snappy")
+    def number_for(self, gone: Collection[int]) -> int:
+        """The part for the cells of a correction: the first one that loses some of its cells to it, else the last one."""
+        numbers = [_number(path) for path in self._paths()]
+        losing = (_number(path) for path in self._paths() if gone and self._meets(path, gone))
+        return next(losing, numbers[-1] if numbers else 0)
+
+    def exchange(
+        self,
+        number: int,
+        gone: Collection[int],
+        cells: Sequence[tuple[int, Instance]],
+        index: Index,
+        names: Mapping[int, str],
+    ) -> None:
+        """Replace the rows of cells by those of others; can be repeated.
+
+        Parameters
+        ----------
+        number
+            Of the part that gets the new rows.
+        gone
+            Ids of the cells without a row afterwards.
+        cells, index, names
+            As in `write`; some may have ids that are gone.
+        """
+        import pyarrow
+
+        target = self.folder / _PART.format(number)
+        left = {*gone, *(cell.id for _, cell in cells)}
+        for path in sorted({*self._paths(), target}):
+            if path != target and not self._meets(path, left):
+                continue
+            parts = [_without(_read(path), left)] if path.exists() else []
+            parts += [_table(cells, index, names)] if path == target else []
+            _write(path, pyarrow.concat_tables(parts))
+
+    def _meets(self, path: Path, ids: Collection[int]) -> bool:
+        found = _read(path, columns=["id"])["id"].to_pylist()
+        return not set(found).isdisjoint(ids)
 
     def drop_from(self, number: int) -> None:
         """Remove the parts from a number on, which a stopped run wrote after what it noted last."""
         for path in self._paths():
-            if int(path.stem.rpartition("-")[2]) >= number:
+            if _number(path) >= number:
                 path.unlink()
 
     def _paths(self) -> list[Path]:
@@ -87,17 +119,55 @@ class CellParts:
             Without pyarrow.
         """
         check_parquet()
-        import pyarrow
-        from pyarrow.parquet import read_table
-
         for path in self._paths():
-            try:
-                rows: list[Row] = read_table(path, filters=_filters(box, index)).to_pylist()
-            except (OSError, ValueError, pyarrow.ArrowException) as error:
-                raise BadAnnotations(
-                    f"{path} cannot be read: {reason(error)}. Copy the folder again, or segment the image again."
-                ) from error
-            yield from rows
+            yield from _read(path, filters=_filters(box, index)).to_pylist()
+
+
+def table_of(path: Path, own: object) -> CellParts | None:
+    """The table of the cells in an OME-Zarr folder, by the attributes of its labels; None if it has none there."""
+    name = own.get("table") if isinstance(own, dict) else None
+    if not is_inside(name) or not isinstance(name, str):
+        return None
+    table = CellParts(path.parent / name)
+    return table if table.folder.is_dir() else None
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _read(path: Path, **options: Any) -> Any:
+    import pyarrow
+    from pyarrow.parquet import read_table
+
+    try:
+        return read_table(path, **options)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise BadAnnotations(
+            f"{path} cannot be read: {reason(error)}. Copy the folder again, or segment the image again."
+        ) from error
+
+
+def _write(path: Path, table: Any) -> None:
+    from pyarrow.parquet import write_table
+
+    with whole_file(path) as part:
+        write_table(table, part, compression="snappy")
+
+
+def _table(cells: Sequence[tuple[int, Instance]], index: Index, names: Mapping[int, str]) -> Any:
+    import pyarrow
+
+    columns: dict[str, list[Any]] = {name: [] for name in _schema().names}
+    for label, cell in cells:
+        for name, value in _row(label, cell, index, names).items():
+            columns[name].append(value)
+    return pyarrow.table(columns, schema=_schema())
+
+
+def _without(table: Any, ids: Collection[int]) -> Any:
+    kept = [id not in ids for id in table["id"].to_pylist()]
+    return table.filter(kept)
 
 
 def _filters(box: Box | None, index: Index | None) -> list[tuple[str, str, Any]] | None:

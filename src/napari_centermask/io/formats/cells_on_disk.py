@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,11 @@ from napari_centermask.core.instances import Box, Instance
 from napari_centermask.core.result import Index
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
-from napari_centermask.io.formats.cell_parts import CellParts, Row, cell_of
-from napari_centermask.io.zarr_groups import attributes, first_dataset, is_inside, open_group
+from napari_centermask.io.formats.cell_correction import NUMBER, finish_left_over, union_of
+from napari_centermask.io.formats.cell_parts import CellParts, Row, cell_of, table_of
+from napari_centermask.io.zarr_groups import attributes, first_dataset, open_group
 
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
-
-
-def table_of(path: Path, own: object) -> CellParts | None:
-    """The table of the cells in an OME-Zarr folder, by the attributes of its labels; None if it has none there."""
-    name = own.get("table") if isinstance(own, dict) else None
-    if not is_inside(name) or not isinstance(name, str):
-        return None
-    table = CellParts(path.parent / name)
-    return table if table.folder.is_dir() else None
 
 
 def entries_of(table: CellParts, n: int) -> list[dict[int, dict[str, Any]]]:
@@ -58,6 +50,8 @@ class CellsOnDisk:
         Sizes of the axes before height and width, and (H, W).
     categories
         Names by id.
+    about
+        All that stands beside the label images, as `fields.image_fields` writes it.
     """
 
     path: Path
@@ -66,18 +60,20 @@ class CellsOnDisk:
     leading: tuple[int, ...]
     shape: tuple[int, int]
     categories: Mapping[int, str]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> CellsOnDisk:
-        """Open what `segment` wrote for a large image; reads no cell.
+        """Open what `segment` wrote for a large image; reads no cell. A correction that was interrupted is finished first.
 
         Raises
         ------
         BadAnnotations
-            If it is something else, damaged, or its table is not beside it.
+            If it is something else, damaged, or its table is not beside it; or a correction cannot be finished.
         MissingExtra
             Without zarr.
         """
+        finish_left_over(path)
         try:
             group = open_group(path)["labels"]
             own = attributes(group).get(KEY)
@@ -92,7 +88,14 @@ class CellsOnDisk:
                 "open the labels alone."
             )
         sizes = tuple(map(int, shape))
-        return cls(path, labels, table, sizes[:-2], (sizes[-2], sizes[-1]), fields.read_categories(own) or {1: "cell"})
+        names = fields.read_categories(own) or {1: "cell"}
+        return cls(path, labels, table, sizes[:-2], (sizes[-2], sizes[-1]), names, dict(own or {}))
+
+    @property
+    def corrections(self) -> int:
+        """How many corrections were written since the image was segmented."""
+        number = self.about.get(NUMBER)
+        return int(number) if number is not None and fields.is_whole(number) else 0
 
     def cells(self, box: Box, index: Index = ()) -> list[Instance]:
         """The whole cells whose boxes meet a box (y0, x0, y1, x1) of a plane, in the order of their ids.
@@ -102,14 +105,16 @@ class CellsOnDisk:
         BadAnnotations
             If the table or the label images are damaged.
         """
+        return [cell for _, cell in self.placed(box, index)]
+
+    def placed(self, box: Box, index: Index = ()) -> list[tuple[int, Instance]]:
+        """As `cells`, each with the number of its label image."""
         rows = sorted(self.table.rows(box, index), key=lambda row: row["id"])
         if not rows:
             return []
-        around = (
-            min(r["y0"] for r in rows), min(r["x0"] for r in rows), max(r["y1"] for r in rows), max(r["x1"] for r in rows)
-        )  # fmt: skip
+        around = union_of([(r["y0"], r["x0"], r["y1"], r["x1"]) for r in rows])
         windows = {n: self._window(n, index, around) for n in {row["label_image"] for row in rows}}
-        return [self._cell(row, windows[row["label_image"]], around) for row in rows]
+        return [(n, self._cell(row, windows[n], around)) for row in rows for n in (row["label_image"],)]
 
     def _window(self, n: int, index: Index, box: Box) -> np.ndarray:
         try:

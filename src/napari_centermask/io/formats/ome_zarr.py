@@ -23,7 +23,9 @@ from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.core.result import Index, Result
 from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.formats import fields
-from napari_centermask.io.formats.cells_on_disk import entries_of, table_of
+from napari_centermask.io.formats.cell_correction import finish_left_over
+from napari_centermask.io.formats.cell_parts import table_of
+from napari_centermask.io.formats.cells_on_disk import entries_of
 from napari_centermask.io.formats.labels import image_name, whole_labels
 from napari_centermask.io.formats.ome_zarr_writing import write
 from napari_centermask.io.formats.reading import LARGEST_PLANE, Allowance, Reading, check_size, refusing
@@ -72,6 +74,7 @@ def read(
     """
     if not path.is_dir():
         raise BadAnnotations(f"{path} is not an OME-Zarr folder. Check the path.")
+    finish_left_over(path)
     with refusing(path, _WHAT, *_ERRORS):
         root = open_group(path)
         found = [_labelled(name, root[name] if name else root) for name in image_names(root)]

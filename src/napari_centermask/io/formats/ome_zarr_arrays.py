@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+from napari_centermask.core.instances import Box
+from napari_centermask.core.result import Index
 
 CHUNK = 1024
 """Side of a chunk: a choice, 4 MB of int32."""
@@ -81,7 +85,7 @@ class PlaneArray:
 
     def shrink(self) -> Iterator[None]:
         """Fill the smaller copies from the next larger one, chunk by chunk; yields after each row of chunks."""
-        for large, small in zip(self.arrays, self.arrays[1:], strict=False):
+        for large, small in pairwise(self.arrays):
             height, width = small.shape[-2:]
             for index in np.ndindex(*small.shape[:-2]):
                 for y in range(0, height, CHUNK):
@@ -104,6 +108,32 @@ class PlaneArray:
         if self.version == "0.4":
             scales["version"] = self.version
         set_attributes(self.group, self.version, {"multiscales": [scales], **more})
+
+
+def chunks_meeting(boxes: Iterable[Box], shape: tuple[int, int]) -> list[Box]:
+    """The chunks (y0, x0, y1, x1) of a plane that some boxes meet, each once."""
+    corners = {
+        (y, x)
+        for y0, x0, y1, x1 in boxes
+        for y in range(y0 // CHUNK * CHUNK, y1, CHUNK)
+        for x in range(x0 // CHUNK * CHUNK, x1, CHUNK)
+    }
+    return [(y, x, min(y + CHUNK, shape[0]), min(x + CHUNK, shape[1])) for y, x in sorted(corners)]
+
+
+def window_of(index: Index, box: Box) -> tuple[int | slice, ...]:
+    """The key of a box (y0, x0, y1, x1) of a plane in an array."""
+    return (*index, slice(box[0], box[2]), slice(box[1], box[3]))
+
+
+def shrink_again(arrays: list[Any], index: Index, boxes: Iterable[Box]) -> None:
+    """Fill the smaller copies again where boxes of a plane in full size have changed; see `PlaneArray.shrink`."""
+    for large, small in pairwise(arrays):
+        boxes = [(y0 // 2, x0 // 2, -(-y1 // 2), -(-x1 // 2)) for y0, x0, y1, x1 in boxes]
+        for y0, x0, y1, x1 in boxes:
+            small[window_of(index, (y0, x0, y1, x1))] = large[window_of(index, (2 * y0, 2 * x0, 2 * y1, 2 * x1))][
+                ::2, ::2
+            ]
 
 
 def _codec(version: str) -> Any:
