@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from napari_centermask.cli.output import notice
 from napari_centermask.cli.plan import ImageFiles
 from napari_centermask.core.errors import BadImage, BadSettings
-from napari_centermask.io.disk_images import is_in_parts
+from napari_centermask.io.disk_images import is_in_parts, too_large
 from napari_centermask.io.formats.cell_parts import check_parquet
 from napari_centermask.io.images import read_header
 from napari_centermask.io.large_cells import LargePlaces
@@ -28,10 +25,7 @@ if TYPE_CHECKING:
     from napari_centermask.pipeline.image_file import OpenedFile
     from napari_centermask.pipeline.large_image import LargeResult
 
-LARGE = 200.0
-"""Megapixels of a plane beyond which an image is read tile by tile: a choice, some 2 GB in memory with labels and cells."""
 _PACKED = 1_100  # pixels of one byte that no compression exceeds (deflate's bound): smaller files are not looked into
-_MOST_MEMORY = 0.5  # of this computer, for the pixels of all planes: a choice
 
 
 def with_large(
@@ -83,12 +77,7 @@ def _too_large(path: Path, limit: float, axes: str | None) -> str:
         header = read_header(path, axes=axes)
     except BadImage:
         return ""
-    pixels, memory = math.prod(header.plane_shape) / 1e6, psutil.virtual_memory().total
-    if pixels > limit:
-        return f"{pixels:,.0f} megapixels, more than --large {limit:g}"
-    if header.data.nbytes > _MOST_MEMORY * memory:
-        return f"{header.data.nbytes / 2**30:,.1f} GB of pixels, more than half of this computer's memory"
-    return ""
+    return too_large(header.plane_shape, header.data.nbytes, limit=limit, named="--large ")
 
 
 def command_of(files: ImageFiles, command: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,14 @@ from cyclopts import Parameter
 
 from napari_centermask import __version__
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags
-from napari_centermask.cli.large import LARGE, command_of, with_large
+from napari_centermask.cli.large import command_of, with_large
 from napari_centermask.cli.output import busy, check_free, check_writable, follow, notice, print_json, working
 from napari_centermask.cli.plan import ImageFiles, plan
 from napari_centermask.cli.segmented import Notes, Segmented, steps_of
 from napari_centermask.core.counted import counted
-from napari_centermask.core.errors import BadModel, BadSettings, UserError
+from napari_centermask.core.errors import BadSettings, UserError
 from napari_centermask.core.left_out import LeftOut
+from napari_centermask.io.disk_images import LARGE
 from napari_centermask.io.run_file import RunFile, open_run, stamp
 from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings
@@ -95,6 +96,7 @@ def segment(
     json
         Print a summary as JSON.
     """
+    from napari_centermask.models.store.zoo import model_paths
 
     formats = _formats(format)
     chosen = _workers(workers, scheduler)
@@ -112,23 +114,12 @@ def segment(
         | ({"large": large} if large != LARGE else {}),
         "settings": settings.model_dump(mode="json", exclude_unset=True),
         # A model that was trained again under its name is another one: its cells do not go into one file with the former's.
-        "models": [[str(path), stamp(path)] for path in _model_files(settings)],
+        "models": [[str(path), stamp(path)] for path in model_paths([settings.model, *settings.more_models])],
     }
     with open_run(out, command, outputs, overwrite=overwrite) as run:
         segmenting = Segmenting(plans, coco, run, settings, command=command, axes=axes, is_quiet=json, workers=chosen)
         segmenting.check(overwrite=overwrite)
         return segmenting.run()
-
-
-def _model_files(settings: SegmentSettings) -> list[Path]:
-    """The files of the models; of one that is missing there are none, and loading it says so."""
-    from napari_centermask.models.store.zoo import find_model
-
-    files: list[Path] = []
-    for name in (settings.model, *settings.more_models):
-        with suppress(BadModel):
-            files += find_model(name).paths
-    return files
 
 
 @dataclass(frozen=True)

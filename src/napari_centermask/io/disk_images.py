@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from napari_centermask.core.array import Array
 from napari_centermask.core.errors import BadImage, reason
@@ -20,6 +21,9 @@ from napari_centermask.io.scenes import number_of, only, scene_names
 from napari_centermask.io.tiff import tiff_array
 from napari_centermask.io.zarr_images import zarr_array
 
+LARGE = 200.0
+"""Megapixels of a plane beyond which an image is read tile by tile: a choice, some 2 GB in memory with labels and cells."""
+_MOST_MEMORY = 0.5  # of this computer, for the pixels of all planes: a choice
 _LARGEST_BLOCK = 1 << 30  # bytes of one chunk, strip or tile, which must be in memory to read any of it: a choice
 _TIFFS = (".tif", ".tiff")
 _UNREADABLE = (
@@ -111,6 +115,28 @@ class DiskPlane:
             f"{self._image.name} cannot be read in rows {y0} to {y1}, columns {x0} to {x1}{where}: {reason(error)}. Copy or "
             "export it again; if only a chunk of an OME-Zarr is replaced, the same command goes on where it stopped."
         )
+
+
+def too_large(plane_shape: tuple[int, int], n_bytes: int, *, limit: float = LARGE, named: str = "") -> str:
+    """Why an image is segmented tile by tile, with its cells written while they are found; empty if it is not.
+
+    Parameters
+    ----------
+    plane_shape
+        (H, W).
+    n_bytes
+        Of the pixels of all planes.
+    limit
+        In megapixels, for a plane.
+    named
+        What the limit is called before its number, with a space at the end.
+    """
+    pixels = math.prod(plane_shape) / 1e6
+    if pixels > limit:
+        return f"{pixels:,.0f} megapixels, more than {named}{limit:g}"
+    if n_bytes > _MOST_MEMORY * psutil.virtual_memory().total:
+        return f"{n_bytes / 2**30:,.1f} GB of pixels, more than half of this computer's memory"
+    return ""
 
 
 def is_in_parts(path: Path) -> bool:

@@ -332,4 +332,4 @@ def saving(path: Path) -> Iterator[None]:
         raise CannotSave(f"{cannot_save(path, error)} {_GOES_ON}") from error
 
 
-_GOES_ON = "Then give the same command again: it goes on where it stopped."
+_GOES_ON = "Then start the same run again: it goes on where it stopped."

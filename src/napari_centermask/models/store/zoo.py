@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -148,6 +148,15 @@ def find_model(name_or_path: str | Path) -> ModelFiles:
         return _read(_stem(path))
     names = ", ".join(m.name for m in list_models()) or "none"
     raise BadModel(f"There is no model '{text}'. Choose an installed model ({names}) or a model file.")
+
+
+def model_paths(names: Iterable[str]) -> list[Path]:
+    """The files of models, by which a run sees that they were changed; none of one that is missing, as loading it says so."""
+    files: list[Path] = []
+    for name in names:
+        with suppress(BadModel):
+            files += find_model(name).paths
+    return files
 
 
 def read_weights(path: str | Path) -> ModelFiles:

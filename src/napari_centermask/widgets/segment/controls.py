@@ -24,6 +24,8 @@ class DockState:
         The kind of the active layer, in words; empty if no layer is active.
     image_problem
         Why that layer cannot be segmented; empty if it can.
+    large
+        Why a run writes the cells of the image to a folder; empty if it does not.
     has_model
         Whether a model is chosen.
     is_running
@@ -50,6 +52,7 @@ class DockState:
     unseen: str = ""
     other_layer: str = ""
     image_problem: str = ""
+    large: str = ""
     has_model: bool = False
     is_running: bool = False
     closed: str = ""
@@ -140,9 +143,15 @@ def controls(state: DockState) -> Controls:
             state.closed,
         ),
         shows_draw=state.scope == REGION,
-        note=f"{state.unseen} Run brings it into view." if state.unseen else "",
+        note=_note(state),
         doubt=_doubt(state),
     )
+
+
+def _note(state: DockState) -> str:
+    unseen = [f"{state.unseen} Run brings it into view."] if state.unseen else []
+    large = [f"It has {state.large}: Run asks for a folder, to which the cells go while they are found."]
+    return " ".join([*unseen, *(large if state.large else [])])
 
 
 def _doubt(state: DockState) -> str:

@@ -20,6 +20,7 @@ from napari_centermask.widgets.segment.controls import ALL, PLANE, DockState, co
 from napari_centermask.widgets.segment.doubt_bar import DoubtBar
 from napari_centermask.widgets.segment.illumination import Illumination
 from napari_centermask.widgets.segment.image_part import ImagePart
+from napari_centermask.widgets.segment.large import LargeRun, why_large
 from napari_centermask.widgets.segment.layers import DiameterCircle, show_classes
 from napari_centermask.widgets.segment.many import ManySlot
 from napari_centermask.widgets.segment.many_box import ManyPart
@@ -87,6 +88,7 @@ class SegmentDock(Dock):
         )
         self.illumination = Illumination(self._viewer, lambda: (self.source, self.image_part.planes_or_none()))
         self.advanced = AdvancedBox()
+        self.large = LargeRun(self, self.session)
         self.doubt, self.suitability = DoubtBar(), Suitability(self.model.models)
         stack(
             self,
@@ -175,6 +177,10 @@ class SegmentDock(Dock):
         settings = self.value()
         missing = missing_channels(planes.n_channels, self.model.models.card, settings)
         scope = self.image.scope.currentData()
+        if why_large(planes, scope):
+            self.large.start(source, planes, scope, index, settings)
+            self._refresh()
+            return
         chosen = chosen_planes(scope, self._viewer, source, planes, index=index)
         if missing:
             show_info(f"{source.name} has no {', '.join(missing)}: these channels are empty for the model.")
@@ -315,6 +321,7 @@ class SegmentDock(Dock):
             unseen=why_unseen(self._viewer, self.source),
             other_layer="" if active is None else f"'{active.name}' is a {type(active).__name__} layer",
             image_problem=self.image_part.problem,
+            large=why_large(self.image_part.planes_or_none(), self.image.scope.currentData()),
             has_model=self.model.models.card is not None,
             is_running=self.session.runner.is_running,
             closed="" if shown is None else shown.history.closed,

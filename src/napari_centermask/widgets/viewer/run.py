@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.shown import Shown
 
 Then = Callable[[Any], str]
+CANCELLED = "Cancelled."
 _NAMED = 3  # planes without cells that a message names
 
 
@@ -56,6 +57,7 @@ class ImageRun:
         self.runner = Runner()
         self.target: Shown | None = None
         self._then: Then | None = None
+        self._stopped = CANCELLED
         self.name, self._began = "", 0.0
         self._links = Connections()
         self._links.add(self.runner.ended, self._on_ended)
@@ -79,9 +81,17 @@ class ImageRun:
         planes: list[Plane],
         settings: SegmentSettings,
         then: Then,
+        *,
+        stopped: str = CANCELLED,
     ) -> None:
-        """Compute something else with the model; `then` gets the answer and returns the report."""
-        self._then, self.name = then, title
+        """Compute something else with the model; `then` gets the answer and returns the report.
+
+        Parameters
+        ----------
+        stopped
+            The report of a run that is cancelled.
+        """
+        self._then, self.name, self._stopped = then, title, stopped
         self.runner.start(f"CenterMask: {title}", work, planes, settings)
 
     def stop_for(self, removed: Layer) -> None:
@@ -93,6 +103,7 @@ class ImageRun:
     def _on_ended(self, value: object) -> None:
         shown, self.target = self.target, None
         then, self._then = self._then, None
+        stopped, self._stopped = self._stopped, CANCELLED
         if isinstance(value, Failed):
             notify(value.message, value.page)
             self.reported.emit(value.message)
@@ -107,7 +118,7 @@ class ImageRun:
         elif value is not None and then is not None:
             self.reported.emit(then(value))
         else:
-            self.reported.emit("Cancelled." if self.runner.cancelled else "Stopped by an error.")
+            self.reported.emit(stopped if self.runner.cancelled else "Stopped by an error.")
 
 
 def _misfit(shown: Shown) -> str:

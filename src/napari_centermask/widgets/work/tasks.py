@@ -16,9 +16,12 @@ import numpy as np
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.engines.ensemble import place_of
+from napari_centermask.io.disk_images import DiskImage
+from napari_centermask.io.large_cells import LargePlaces
 from napari_centermask.pipeline import Plane, PlaneCells, Progress, diameter_steps, map_classes, segment_planes
 from napari_centermask.pipeline.class_maps import class_image
 from napari_centermask.pipeline.image_file import FileCells, OpenedFile, segment_file
+from napari_centermask.pipeline.large_image import LargeResult, segment_large
 from napari_centermask.pipeline.ranking import Ranking, ranking_steps
 from napari_centermask.settings import LOWEST_SCORE, SegmentSettings
 from napari_centermask.widgets.work.engine_cache import cached_engine, engine_notes
@@ -115,6 +118,35 @@ def _run(planes: list[Plane], settings: SegmentSettings) -> Generator[Progress |
     return Finished(engine.name, place_of(engine), diameter, len(planes), tuple(left_out), engine_notes(engine))
 
 
+def segment_to_disk(
+    planes: Sequence[Plane],
+    settings: SegmentSettings,
+    *,
+    image: DiskImage,
+    places: LargePlaces,
+    command: Mapping[str, Any],
+) -> Generator[Progress, None, LargeResult | Failed]:
+    """Segment an image that is larger than memory; its cells are written while they are found. For the worker thread.
+
+    Parameters
+    ----------
+    planes
+        None: the image has its own.
+    command
+        As in `pipeline.large_image.segment_large`.
+    """
+    return (yield from answer_for(_segment_to_disk(settings, image, places, command)))
+
+
+def _segment_to_disk(
+    settings: SegmentSettings, image: DiskImage, places: LargePlaces, command: Mapping[str, Any]
+) -> Generator[Progress, None, LargeResult]:
+    yield _loading(settings)
+    return (
+        yield from _progress(_locked(segment_large(image, cached_engine(settings), settings, places, command=command)))
+    )
+
+
 def segment_image(
     path: Path, settings: SegmentSettings, *, names: Sequence[str] = (), leading: tuple[int, ...] | None = None
 ) -> Generator[Progress, None, FileCells | Failed]:
@@ -135,13 +167,18 @@ def _segment_image(
 ) -> Generator[Progress, None, FileCells]:
     yield _loading(settings)
     engine = cached_engine(settings)
-    steps = _locked(segment_file(path, engine, settings, names=names, leading=leading, min_score=LOWEST_SCORE))
+    steps = segment_file(path, engine, settings, names=names, leading=leading, min_score=LOWEST_SCORE)
+    return (yield from _progress(_locked(steps)))
+
+
+def _progress(steps: Generator[Progress | OpenedFile, None, Value]) -> Generator[Progress, None, Value]:
+    """The steps without the opened file: the docks say what is to be known about it before a run."""
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
-            done: FileCells = end.value
-            return done
+            value: Value = end.value
+            return value
         if not isinstance(step, OpenedFile):
             yield step
 
