@@ -123,3 +123,17 @@ def test_files_that_cannot_be_read_in_parts_are_read_as_a_whole(image, tmp_path,
     assert cli.run(["segment", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *flags]) == 0
     assert "tile by tile" not in capsys.readouterr().err
     assert (tmp_path / "out" / "a_labels.tif").exists()
+
+
+def test_cells_that_were_corrected_are_not_segmented_over(image, tmp_path, capsys):
+    from napari_centermask.io.large_part import LargeCorrection
+
+    command = ["segment", str(image), "--out", str(tmp_path), *FLAGS]
+    assert cli.run(command) == 0
+    correction = LargeCorrection(tmp_path / "field.ome_cells.ome.zarr")
+    result = correction.take((0, 0, 200, 200)).result(correction.source)
+    result.set((), result.plane(()).ids[0], None)
+    assert correction.put(result) == 1
+    correction.end()
+    assert cli.run([*command, "--overwrite"]) == 2
+    assert "has cells that were corrected, and they are not replaced. Move field.ome_cells" in capsys.readouterr().err

@@ -118,7 +118,8 @@ def test_layers_menus_offer_what_fits_them(make_napari_viewer):
     offered = {a.text().replace("&", ""): entries(a.menu()) for a in layers.actions() if a.menu()}
     assert offered["Segment"][:2] == ["Segment the active image", "Segment"]
     to_cells = "Layers to cells (Shapes, Labels, Points as seeds)"
-    assert offered["Annotate"] == [to_cells, "Correct", "Review", "Project"]
+    in_view = "Correct what is in view (of a large image)"
+    assert offered["Annotate"] == [to_cells, in_view, "Correct", "Review", "Project"]
     assert offered["Layer Type"][-3:] == [to_cells, "Cells to a Labels layer", "Cells to a Shapes layer"]
     assert "Viability" in offered["Measure"]
     assert "Viability" in offered["Classify"]
@@ -135,6 +136,7 @@ def test_the_context_menu_of_layers_has_the_conversions_from_the_first_use_on(ma
         "Layers to cells",
         "Cells to a Labels layer",
         "Cells to a Shapes layer",
+        "Correct what is in view",
     ]
 
 

@@ -22,6 +22,7 @@ from napari_centermask.io.formats.cell_correction import (
 from napari_centermask.io.formats.cells_on_disk import CellsOnDisk
 from napari_centermask.io.large_cells import STATE
 from napari_centermask.io.lock import lock_folder
+from napari_centermask.io.whole_file import cannot_save
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,14 @@ class LargeCorrection:
         """
         if self.part is None:
             raise ValueError("No part was taken.")
+        try:
+            return self._put(self.part, result)
+        except OSError as error:
+            raise CannotSave(cannot_save(self.source.path, error)) from error
+
+    def _put(self, part: Part, result: Result) -> int:
         self._finish()
-        part, correction = self._compared(self.part, result)
+        part, correction = self._compared(part, result)
         if correction is None:
             return 0
         correction.note(self.source.path)

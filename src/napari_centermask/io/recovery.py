@@ -105,6 +105,18 @@ def find_recovered(source: str, result: Result) -> Recovered | None:
     return max(recovered, key=lambda r: r.time, default=None)
 
 
+def unsaved_sources() -> list[str]:
+    """The sources of all unsaved work that no window is working on, the latest first."""
+    found: list[tuple[float, str]] = []
+    for about in recovery_folder().glob(f"*/{ABOUT}"):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            source, journal = json.loads(about.read_bytes())["source"], about.with_name(JOURNAL)
+            if read_journal(journal).records and not isinstance(lock := lock_folder(about.parent), str):
+                lock.release()
+                found.append((journal.stat().st_mtime, str(source)))
+    return [source for _, source in sorted(found, reverse=True)]
+
+
 def _recovered(folder: Path, form: Result) -> Recovered | None:
     contents = read_journal(folder / JOURNAL)
     if not contents.records:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
-from napari_centermask.widgets.edit.allowed import CorrectState, ReviewState, review_refusals, why_not
+from napari_centermask.widgets.edit.allowed import (
+    NOT_FLAT,
+    CorrectState,
+    PartState,
+    ReviewState,
+    part_controls,
+    review_refusals,
+    why_not,
+)
 
 
 @dataclass(frozen=True)
@@ -57,3 +65,19 @@ def test_buttons_of_the_review_follow_its_state():
     closed = ReviewState(True, n_waiting=1, has_active=True, closed="Open elsewhere.")
     assert refused(closed) == {"accept", "reject", "view", "draw", "whole", "remove"}
     assert review_refusals(closed)["accept"] == "Open elsewhere."
+
+
+def test_buttons_of_a_part_of_a_large_image_say_why_they_are_disabled():
+    lazy = PartState("a_cells.ome.zarr")
+    assert {name: c.enabled for name, c in part_controls(lazy).items()} == {
+        "take": True,
+        "put": False,
+        "discard": False,
+    }
+    out = part_controls(replace(lazy, is_out=True))
+    assert out["put"].enabled
+    assert out["discard"].enabled
+    assert out["take"].tooltip == "Put the part back or discard it first."
+    busy = part_controls(replace(lazy, is_out=True, is_busy=True))
+    assert not any(c.enabled for c in busy.values())
+    assert part_controls(replace(lazy, is_flat=False))["take"].tooltip == NOT_FLAT

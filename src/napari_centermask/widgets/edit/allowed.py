@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from napari_centermask.widgets.parts.control import Control, control
+
 NOT_FLAT = (
     "Cells can only be corrected in the 2D view of a plane. Switch back to 2D, or restore the order of the axes, "
     "with the buttons below the layer list."
@@ -79,6 +81,46 @@ def why_not(action: Requires, state: CorrectState) -> str:
 def too_few(needs: int) -> str:
     """The message for an action that needs more selected cells."""
     return "Select a cell first." if needs == 1 else f"Select at least {needs} cells; Shift-click adds one."
+
+
+@dataclass(frozen=True)
+class PartState:
+    """What the buttons for a part of a large image depend on.
+
+    Attributes
+    ----------
+    large
+        Name of the folder of cells that is shown in lazy layers; empty if there is none.
+    is_flat
+        As in `CorrectState`.
+    is_out
+        A part is being corrected.
+    is_busy
+        It is being read or written.
+    has_edits
+        It was changed.
+    """
+
+    large: str = ""
+    is_flat: bool = True
+    is_out: bool = False
+    is_busy: bool = False
+    has_edits: bool = False
+
+
+def part_controls(state: PartState) -> dict[str, Control]:
+    """The buttons that take out a part of a large image, put it back and discard it."""
+    busy = "The cells are being read or written." if state.is_busy else ""
+    not_out = "" if state.is_out else "No part is being corrected."
+    out = "Put the part back or discard it first." if state.is_out else ""
+    flat = "" if state.is_flat else NOT_FLAT
+    return {
+        "take": control(
+            f"Correct the cells of {state.large} that are in view, on an image of their own.", busy, out, flat
+        ),
+        "put": control("Write the cells of this part to the large image's.", busy, not_out),
+        "discard": control("Leave this part as it was.", busy, not_out),
+    }
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from napari.utils.notifications import show_info, show_warning
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.widgets.edit.cell_layers import labels_of, shapes_of
 from napari_centermask.widgets.edit.conversion import conversions_of
+from napari_centermask.widgets.edit.large_parts import parts_of
+from napari_centermask.widgets.viewer.dock import open_dock
 from napari_centermask.widgets.viewer.state import session_of, unwrapped
 from napari_centermask.widgets.work.gate import attempt
 
@@ -25,6 +27,13 @@ def layers_to_cells(viewer: "napari.viewer.Viewer") -> None:  # noqa: UP037 - na
     viewer = unwrapped(viewer)
     chosen = [layer for layer in viewer.layers if layer in viewer.layers.selection]
     attempt(conversions_of(viewer).start, chosen)
+
+
+def correct_in_view(viewer: "napari.viewer.Viewer") -> None:  # noqa: UP037
+    """Correct what is in view of a large image, whose cells are lazy layers."""
+    viewer = unwrapped(viewer)
+    if attempt(parts_of(viewer).start):
+        open_dock(viewer, "Correct")
 
 
 def cells_to_labels(viewer: "napari.viewer.Viewer") -> None:  # noqa: UP037

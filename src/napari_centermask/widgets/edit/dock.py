@@ -14,6 +14,8 @@ from napari_centermask.widgets.edit.allowed import CorrectState
 from napari_centermask.widgets.edit.correction import edit_session_of, perform
 from napari_centermask.widgets.edit.keys import KEYS
 from napari_centermask.widgets.edit.keys_window import show_keys
+from napari_centermask.widgets.edit.large_parts import parts_of
+from napari_centermask.widgets.edit.part_box import PartBox
 from napari_centermask.widgets.edit.tool_buttons import ToolsBox
 from napari_centermask.widgets.edit.tool_in_hand import tool_in_hand
 from napari_centermask.widgets.edit.tools_box import ActiveBox, PaintBox
@@ -47,7 +49,9 @@ class CorrectDock(Dock):
         self.image = LayerCombo(self._viewer, kinds=(Image,), meant=self.session.image_of)
         self.active, self.painting, self.tools = ActiveBox(self.image), PaintBox(), ToolsBox()
         self.save = SaveButton(self.session, lambda: self.image.layer)
-        stack(self, (self.active, self.painting, self.tools, self.save))
+        self.part = PartBox(parts_of(self._viewer))
+        stack(self, (self.part, self.active, self.painting, self.tools, self.save))
+        self.part.refresh()
         self._connect()
         self._bind()
 

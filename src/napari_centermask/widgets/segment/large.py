@@ -131,13 +131,15 @@ class LargeRun:
         self._folder = folder
         places = LargePlaces.named(Path(folder), name)
         is_taken = places.cells.exists() or places.table.exists()
+        if is_taken and places.state(command) is None:
+            places.check_free()
         if is_taken and places.state(command) is None and not self._may_replace(places):
             return None
         return places
 
     def _may_replace(self, places: LargePlaces) -> bool:
         question = (
-            f"{places.cells} has the cells of another run, and what was corrected in them. Replace them? To keep them, press "
+            f"{places.cells} has the cells of another run. Replace them? To keep them, press "
             "Cancel, and run again with another folder."
         )
         yes = QMessageBox.StandardButton.Discard

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from napari_centermask.widgets.viewer.session import Session
     from napari_centermask.widgets.viewer.shown import Shown
 
+KEPT_AS = "napari_centermask_kept_as"
+"""Key of the metadata of layers whose edits are kept under another name than that of a file; whoever sets it restores them."""
 IN_PROJECT = "napari_centermask_project"  # key of the metadata of layers whose project keeps a journal itself
 
 
@@ -80,7 +82,7 @@ class Autosaves:
         from napari.layers import Image
         from napari.utils.notifications import show_info
 
-        if not isinstance(layer, Image) or IN_PROJECT in layer.metadata:
+        if not isinstance(layer, Image) or IN_PROJECT in layer.metadata or KEPT_AS in layer.metadata:
             return
         try:
             likely = readings(layer)
@@ -120,7 +122,7 @@ class Autosaves:
 
 
 def _name(source: Image) -> str:
-    return image_path(source) or str(source.name)
+    return str(source.metadata.get(KEPT_AS) or image_path(source) or source.name)
 
 
 def _is_by_a_person(result: Result) -> bool:

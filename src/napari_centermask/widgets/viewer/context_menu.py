@@ -9,6 +9,7 @@ _ENTRIES = (
     ("layers_to_cells", "Layers to cells (CenterMask)", _IS_SOURCE),
     ("cells_to_labels", "Cells to a Labels layer (CenterMask)", None),
     ("cells_to_shapes", "Cells to a Shapes layer (CenterMask)", None),
+    ("correct_in_view", "Correct what is in view (CenterMask)", "num_selected_labels_layers > 0"),
 )
 
 

@@ -11,6 +11,10 @@ from napari_centermask.io.formats.cells_on_disk import CellsOnDisk
 from napari_centermask.io.zarr_groups import attributes, open_group
 from napari_centermask.widgets.viewer.samples import LayerData
 
+LARGE = "napari_centermask_large"
+"""Key of the metadata of the lazy layers: the folder of their cells."""
+LABEL = "napari_centermask_label_image"
+"""Key of their metadata: the name of the label image that each shows."""
 LARGEST_IN_MEMORY = 64_000_000
 """Pixels of all planes up to which cells open whole, to be corrected anywhere: a choice, 8,000 x 8,000."""
 
@@ -18,7 +22,8 @@ LARGEST_IN_MEMORY = 64_000_000
 def lazy_layers(path: Path) -> list[LayerData]:
     """A layer for each label image of what `segment` wrote for a large image; none for a smaller one, or anything else.
 
-    The layers show cells; they cannot be painted, as no layer of several sizes can.
+    The layers show cells; they cannot be painted, as no layer of several sizes can. A correction that was interrupted is
+    finished first; if it cannot be, napari shows why.
     """
     try:
         cells = CellsOnDisk.open(path)
@@ -26,6 +31,11 @@ def lazy_layers(path: Path) -> list[LayerData]:
         return []
     if math.prod((*cells.leading, *cells.shape)) <= LARGEST_IN_MEMORY:
         return []
+    return layers_of(path)
+
+
+def layers_of(path: Path) -> list[LayerData]:
+    """A layer for each label image of the cells of a large image."""
     group = open_group(path)["labels"]
     return [_layer(path, group[name]) for name in attributes(group)["labels"]]
 
@@ -37,6 +47,8 @@ def _layer(path: Path, group: Any) -> LayerData:
     levels = [group[one["path"]] for one in scales["datasets"]]
     name = path.name.removesuffix(".ome.zarr").removesuffix("_cells")
     scale = scales["datasets"][0]["coordinateTransformations"][0]["scale"]
-    about = {"name": f"{name} {scales['name']}", "multiscale": len(levels) > 1, "scale": scale}
-    data = [from_array(level, chunks=level.chunks) for level in levels]
+    about: dict[str, Any] = {"name": f"{name} {scales['name']}", "multiscale": len(levels) > 1, "scale": scale}
+    about["metadata"] = {LARGE: str(path), LABEL: scales["name"]}
+    # Without names of their own, as dask would answer from what napari has cached before a correction.
+    data = [from_array(level, chunks=level.chunks, name=False) for level in levels]
     return data if len(levels) > 1 else data[0], about, "labels"

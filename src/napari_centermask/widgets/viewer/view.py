@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from napari.viewer import Viewer
 
     from napari_centermask.core.instances import Box
@@ -31,6 +31,21 @@ def shows_planes(viewer: Viewer, source: Image) -> bool:
     """Whether the viewer shows planes of an image in 2D, with height down and width to the right."""
     dims = viewer.dims
     return dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+
+
+def camera_box(viewer: Viewer, layer: Layer) -> np.ndarray:
+    """(2, 2) the first and last y and x that the camera shows, in pixels of a layer; beyond the layer, too.
+
+    napari's own `corner_pixels` of a layer in several sizes reach to the next borders of chunks.
+    """
+    canvas = viewer.window._qt_viewer.canvas
+    camera = getattr(viewer, "scene", viewer).camera
+    half = np.asarray(canvas.size, float) / 2 / camera.zoom
+    middle = np.asarray(camera.center[-2:], float)
+    corners = np.zeros((4, layer.ndim))
+    corners[:, -2:] = middle + half * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+    points = np.array([layer.world_to_data(corner)[-2:] for corner in corners])
+    return np.stack([points.min(axis=0), points.max(axis=0)])
 
 
 def _point(source: Image, planes: ImagePlanes, index: Index, y: float, x: float) -> np.ndarray:
