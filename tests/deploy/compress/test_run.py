@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from napari_centermask.core.errors import BadModel
+from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.deploy.compress import run
 from napari_centermask.deploy.compress.judge import Judge
 from napari_centermask.deploy.compress.plan import Plan, QuantiseStep
@@ -130,4 +130,24 @@ def test_teachers_are_looked_up_before_anything_is_judged(models, data, tmp_path
     said, steps = [], [{"do": "distil", "teachers": ["nobody"]}]
     with pytest.raises(BadModel, match="There is no model 'nobody'"):
         run.compress(_plan(models["unet"], None, tmp_path, data=data, images=None, steps=steps), say=said.append)
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "words"),
+    [
+        ("centermask", {}, "A teacher is a unet for cell with 1 channels, the student a centermask for cell with 3"),
+        ("unet", {"border": False}, "A teacher predicts other maps than the student"),
+        ("unet", {"categories": ["living", "dead"]}, "the student a unet for living, dead"),
+        ("unet", {"attention": "gate", "architecture": "fpn"}, "The student of the plan cannot be made: "),
+    ],
+)
+def test_a_student_that_does_not_suit_its_teacher_is_refused_before_anything_is_judged(
+    models, data, tmp_path, family, changes, words
+):
+    student = models[family].card.model.model_copy(update=changes)
+    said, steps = [], [{"do": "distil", "student": student.model_dump(), "steps": 1}]
+    plan = _plan(models["unet"], None, tmp_path, data=data, images=None, steps=steps)
+    with pytest.raises(BadSettings, match=words):
+        run.compress(plan, say=said.append)
     assert not said

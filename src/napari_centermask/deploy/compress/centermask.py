@@ -11,13 +11,14 @@ from torch.nn import functional as F
 from torchvision.ops import generalized_box_iou_loss
 
 from napari_centermask.models.nets.centermask import CenterMask
+from napari_centermask.settings import ModelSettings
 
 _MOST_MASKS = 48  # cells of a batch whose masks are compared; a choice, as in the training
 _A_CANDIDATE = 0.05  # FCOS' own lowest score of one
 
 
-def why_not(student: CenterMask, teacher: CenterMask) -> str:
-    """Why a teacher does not fit; empty if it does."""
+def why_not(student: ModelSettings, teacher: ModelSettings) -> str:
+    """Why a teacher of this form does not fit; empty if it does."""
     if student.strides == teacher.strides:
         return ""
     return f"A teacher has the strides {teacher.strides}, the student {student.strides}. They must be the same."

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.models.families import compression_of
 from napari_centermask.models.nets.network import Network
+from napari_centermask.settings import NetworkSettings
 
 
 class Distillation(nn.Module):
@@ -45,8 +46,8 @@ class Distillation(nn.Module):
     ) -> None:
         super().__init__()
         for teacher in teachers:
-            _check(student, teacher)
-        self._family = compression_of(student)
+            check_teacher(student.settings, teacher.settings)
+        self._family = compression_of(student.settings)
         self._teachers = [teacher.eval() for teacher in teachers]  # a list: not its parameters
         self._temperature, self._weight, self._features = temperature, weight, features
         made = [self._family.adapter(student, teacher) for teacher in teachers] if features else []
@@ -65,12 +66,12 @@ class Distillation(nn.Module):
         return {name: self._weight * torch.stack(losses).mean() for name, losses in total.items()}
 
 
-def _check(student: Network, teacher: Network) -> None:
-    a, b = student.settings, teacher.settings
+def check_teacher(a: NetworkSettings, b: NetworkSettings) -> None:
+    """Raise `BadSettings` if a student of the form `a` cannot be trained beside a teacher of the form `b`."""
     if a.family != b.family or a.categories != b.categories or a.in_channels != b.in_channels:
         raise BadSettings(
             f"A teacher is a {b.family} for {', '.join(b.categories)} with {b.in_channels} channels, the student a {a.family} "
             f"for {', '.join(a.categories)} with {a.in_channels}. Choose a teacher of the same family, categories and channels."
         )
-    if why := compression_of(student).why_not(student, teacher):
+    if why := compression_of(a).why_not(a, b):
         raise BadSettings(why)

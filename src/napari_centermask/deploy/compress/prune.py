@@ -81,7 +81,7 @@ def prune_channels(network: Network, part: float, criterion: Criterion, *, round
         pruner.step()
     for parameter, needed in zip(network.parameters(), needs, strict=True):
         parameter.requires_grad_(needed)
-    compression_of(network).note_width(network)
+    compression_of(network.settings).note_width(network)
 
 
 class _Traced(nn.Module):
@@ -92,13 +92,13 @@ class _Traced(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        outputs: list[Tensor] = compression_of(self.network).traced(self.network, image)
+        outputs: list[Tensor] = compression_of(self.network.settings).traced(self.network, image)
         return outputs
 
 
 def predictors(network: Network) -> list[nn.Module]:
     """Layers whose outputs are fixed: those that predict."""
-    layers: list[nn.Module] = compression_of(network).predictors(network)
+    layers: list[nn.Module] = compression_of(network.settings).predictors(network)
     return layers
 
 

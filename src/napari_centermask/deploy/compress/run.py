@@ -10,6 +10,7 @@ from typing import TypeVar
 from napari_centermask.core.errors import BadModel, BadSettings, MissingExtra
 from napari_centermask.core.progress import silent
 from napari_centermask.deploy.compress import quantise, table
+from napari_centermask.deploy.compress.distil import check_teacher
 from napari_centermask.deploy.compress.graph import count_parameters
 from napari_centermask.deploy.compress.judge import Judge, unannotated
 from napari_centermask.deploy.compress.make import Made, Maker, Say, graphs_of, is_accepted
@@ -20,6 +21,7 @@ from napari_centermask.io.images import read_plane
 from napari_centermask.io.reviewed import with_right_cells
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.models.families import check_exports
+from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store import zoo
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.training.data.dataset import freeze_dataset
@@ -57,7 +59,8 @@ def compress(plan: Plan, *, say: Say = silent) -> Result:
     Raises
     ------
     BadSettings
-        If the steps do not go together, there are no images, or models of the family have no graphs.
+        If the steps do not go together, there are no images, models of the family have no graphs, or a student cannot be made or
+        does not fit its teachers.
     BadModel
         If the model has no graphs, is compressed already, or has no weights to train.
     MissingExtra
@@ -85,10 +88,23 @@ def _start(plan: Plan) -> zoo.ModelFiles:
             "or quantise only."
         )
     for step in plan.steps:
-        for name in step.teachers if isinstance(step, DistilStep) else ():
-            if zoo.find_model(name).weights is None:
-                raise BadModel(f"The teacher '{name}' has only ONNX graphs. Choose models with weights as teachers.")
+        if isinstance(step, DistilStep):
+            _check_distillation(step, start)
     return start
+
+
+def _check_distillation(step: DistilStep, start: zoo.ModelFiles) -> None:
+    """Whether the student can be made, and its teachers fit; steps before may change its widths alone."""
+    student = start.card.model if step.student is None else step.student
+    for name in step.teachers:
+        if zoo.find_model(name).weights is None:
+            raise BadModel(f"The teacher '{name}' has only ONNX graphs. Choose models with weights as teachers.")
+    for teacher in [zoo.find_model(name) for name in step.teachers] or [start]:
+        check_teacher(student, teacher.card.model)
+    try:
+        build_model(student)
+    except ValueError as error:
+        raise BadSettings(f"The student of the plan cannot be made: {error}.") from error
 
 
 class _Run:

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_centermask.models.nets.build import MapModel
+from napari_centermask.settings import UNetSettings
 
 
-def why_not(student: MapModel, teacher: MapModel) -> str:
-    """Why a teacher does not fit; empty if it does."""
-    if student.settings.map_names == teacher.settings.map_names:
+def why_not(student: UNetSettings, teacher: UNetSettings) -> str:
+    """Why a teacher of this form does not fit; empty if it does."""
+    if student.map_names == teacher.map_names:
         return ""
     return "A teacher predicts other maps than the student. Choose the same `border` and `distance` for both."
 

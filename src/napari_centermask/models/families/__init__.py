@@ -43,14 +43,6 @@ class HasKind(Protocol):
         """The name of its family."""
 
 
-class HasSettings(Protocol):
-    """A network."""
-
-    @property
-    def settings(self) -> NetworkSettings:
-        """Its form."""
-
-
 def family_of(owner: HasKind | NetworkSettings) -> Family:
     """The family of a model's card, or of the settings of a network."""
     return FAMILIES[owner.family if isinstance(owner, NetworkSettings) else owner.kind]
@@ -86,15 +78,15 @@ def check_new(settings: TrainSettings) -> None:
         family_of(settings.model).check_new(settings)
 
 
-def compression_of(network: HasSettings) -> Any:
-    """The module of a network's family with what pruning and distillation need.
+def compression_of(form: NetworkSettings) -> Any:
+    """The module with what pruning and distillation of a network of this form need.
 
     Raises
     ------
     BadSettings
         If its family has none.
     """
-    family = family_of(network.settings)
+    family = family_of(form)
     if not family.compression:
         raise BadSettings(f"A {family.title} cannot be pruned or distilled. Quantise it instead.")
     return family.load(family.compression)
