@@ -78,3 +78,20 @@ def test_which_engine_is_taken_is_said():
     check = probes.check_auto("nuclei")
     assert check.ok
     assert check.detail == "uses openvino on cpu."
+
+
+@pytest.mark.parametrize(
+    ("there", "detail"),
+    [
+        (("nncf", "torch_pruning"), "nncf 3"),
+        (("nncf",), "not installed: torch-pruning, for pruning of channels"),
+        ((), "nncf, for quantisation with the method nncf; torch-pruning, for pruning of channels"),
+    ],
+)
+def test_what_some_steps_of_a_compression_need_is_said_with_its_command(monkeypatch, there, detail):
+    monkeypatch.setattr(probes, "find_spec", lambda name: name in there or None)
+    monkeypatch.setattr(probes, "probe", lambda code: (True, "nncf 3.0, torch-pruning 1.6"))
+    check = probes.check_compression()
+    assert check.ok is (True if len(there) == 2 else None)
+    assert detail in check.detail
+    assert check.remedy == ("" if check.ok else probes.how_to_install("compress"))

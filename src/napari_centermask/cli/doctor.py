@@ -32,6 +32,8 @@ PACKAGES = (
     "torch",
     "torchvision",
     "detectron2",
+    "nncf",
+    "torch-pruning",
     "napari",
     "npe2",
     "qtpy",
@@ -81,7 +83,7 @@ def examine() -> dict[str, Any]:
         tasks.append(partial(probes.check_auto, model))
         tasks += [partial(probes.check_engine, e, model) for e in ("openvino", "onnx", "torch")]
         tasks += [partial(probes.check_cuda, model), partial(probes.check_tensorrt, model)]
-    tasks += [probes.check_torch_cuda, probes.check_export, probes.check_detectron2]
+    tasks += [probes.check_torch_cuda, probes.check_export, probes.check_compression, probes.check_detectron2]
     with ThreadPoolExecutor(2) as pool:
         checks = [*models, *pool.map(lambda task: task(), tasks)]
     return {

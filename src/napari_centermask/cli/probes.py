@@ -56,6 +56,16 @@ _EXPORT = """
 import onnx, onnxruntime, onnxscript, torch
 print(json.dumps({"detail": f"onnx {onnx.__version__}, checked with onnxruntime {onnxruntime.__version__}"}))
 """
+_COMPRESSION = """
+from importlib.metadata import version
+import nncf, torch_pruning
+print(json.dumps({"detail": f"nncf {version('nncf')}, torch-pruning {version('torch-pruning')}"}))
+"""
+_COMPRESS = {
+    "nncf": ("nncf", "quantisation with the method nncf"),
+    "torch-pruning": ("torch_pruning", "pruning of channels"),
+}
+"""Package -> its module, and the steps of a compression that need it; the others need what exports need."""
 _ENGINE = """
 import numpy as np
 from napari_centermask.engines.load import load_engine
@@ -250,3 +260,13 @@ def check_export() -> Check:
         return Check("export", None, f"without {', '.join(missing)}", how_to_install("train"))
     worked, detail = probe(_EXPORT)
     return Check("export", worked, detail, "" if worked else "pip install --upgrade onnx onnxscript")
+
+
+def check_compression() -> Check:
+    """Whether the packages for some steps of a compression can be imported."""
+    missing = {name: what for name, (module, what) in _COMPRESS.items() if find_spec(module) is None}
+    if missing:
+        detail = f"not installed: {'; '.join(f'{name}, for {what}' for name, what in missing.items())}"
+        return Check("compression", None, detail, how_to_install("compress"))
+    worked, detail = probe(_COMPRESSION)
+    return Check("compression", worked, detail, "" if worked else f"pip install --upgrade {' '.join(_COMPRESS)}")

@@ -32,6 +32,8 @@ class Scores:
         COCO AP, mean over IoU .50:.05:.95, and at .50.
     same50, same90
         F1 against the cells of the start model at IoU 0.5 and 0.9: 1 where both find the same cells.
+    images
+        On how many images all this was measured; 0 if that is not known.
     """
 
     ap50: float | None
@@ -40,6 +42,7 @@ class Scores:
     coco_ap50: float | None
     same50: float | None
     same90: float | None
+    images: int = 0
 
 
 class Judge:
@@ -115,6 +118,7 @@ class Judge:
             coco_ap50=coco.get("AP50"),
             same50=None if same is None else same.counts[0.5].f1,
             same90=None if same is None else same.counts[0.9].f1,
+            images=len(self.records),
         )
 
     def _beside_start(self, cells: dict[int, Instances]) -> Iterator[tuple[Instances, Instances, None]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_centermask.core.counted import counted
 from napari_centermask.deploy import benchmark
 from napari_centermask.deploy.compress.judge import Scores
 from napari_centermask.engines.gpu_memory import used_mb
@@ -19,6 +20,8 @@ from napari_centermask.settings import SegmentSettings
 
 FILES = TEXT, JSON, PLOT = "table.txt", "table.json", "speed.png"
 """In the folder of the results."""
+FEW = 10
+"""Images below which the recommendation says that they are few: a choice."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,14 @@ def recommended(rows: Sequence[Row]) -> tuple[int, str]:
         loss = f"AP50 changes by {-row.loss:+.3f}" if round(row.loss, 3) else "AP50 stays the same"
     return best, (
         f"Use '{row.step}': {start.latency_ms / row.latency_ms:.1f} times as fast, "
-        f"{100 * row.megabytes / start.megabytes:.0f} % of the size, {loss}."
+        f"{100 * row.megabytes / start.megabytes:.0f} % of the size, {loss}.{_judged_on(row.scores.images)}"
     )
+
+
+def _judged_on(images: int) -> str:
+    """On how many images, with a warning of few; a sentence after a space, empty if the number is not known."""
+    few = ": few, so judge it on more before you rely on it" if images < FEW else ""
+    return f" It was judged on {counted(images, 'image')}{few}." if images else ""
 
 
 def as_json(rows: Sequence[Row], sentence: str) -> dict[str, Any]:
