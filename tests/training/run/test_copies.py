@@ -173,6 +173,7 @@ def wait(text):
 remove = copies.shutil.rmtree
 def slow(path, **options):
     if not options:  # the copy that has become old
+        (Path(path) / "made_of.json").unlink()
         wait("removes")
     remove(path, **options)
 copies.shutil.rmtree = slow
@@ -188,11 +189,14 @@ def test_a_process_of_the_run_never_removes_the_copy_of_another(tmp_path):
     command = [sys.executable, "-c", PUT, str(theirs), str(place)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "removes\n"
-        here = threading.Thread(target=readable, args=([theirs], place))
+        found = []
+        here = threading.Thread(target=lambda: found.extend(readable([theirs], place)))
         here.start()
         here.join(1.0)
         made = None if here.is_alive() else (place / "theirs").stat().st_ino
         other.communicate("\n", timeout=60)
         here.join(60)
     assert made is None or (place / "theirs").stat().st_ino == made
+    assert found == [place / "theirs"]
+    assert [path.name for path in place.iterdir()] == ["theirs"]
     assert set(splits_of(place / "theirs")) == {"train", "val"}

@@ -160,14 +160,20 @@ def _make(target: Path, made_of: object, freeze: Callable[[Path], object]) -> No
 
 
 def _put(part: Path, target: Path, made_of: object) -> None:
-    """Rename the copy, unless another process of the run was faster; one at a time, as one may remove an old copy."""
+    """Rename the copy, unless another process of the run was faster; one at a time, as one may replace an old copy.
+
+    The old one is renamed before it is removed: half removed under its name, it would look like a folder of somebody else.
+    """
+    old = part.with_suffix(".old")
     lock = lock_for_run(target.parent, patience_s=_PATIENCE_S)
     try:
         if _read(target / _MADE_OF) == made_of:
             return
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(old)
         part.rename(target)
+        if old.exists():
+            shutil.rmtree(old)
     except OSError as error:
         raise CannotSave(cannot_save(target, error)) from error
     finally:
