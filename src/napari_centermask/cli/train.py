@@ -29,6 +29,7 @@ from napari_centermask.events import (
 )
 from napari_centermask.io.files import link_file
 from napari_centermask.jobs.command import check_new_run
+from napari_centermask.jobs.process import STATES
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.run.folder import KEPT, Control, start_of
@@ -185,7 +186,10 @@ def run_training(settings: TrainSettings, *, json: bool) -> int:
             write(failure(error))
         raise
     except KeyboardInterrupt:
-        notice(f"Stopped. Continue with: napari-centermask train {settings.out / 'run.json'} --resume")
+        if (settings.out / STATES[0]).exists():
+            notice(f"Stopped. Continue with: napari-centermask train {settings.out / 'run.json'} --resume")
+        else:
+            notice("Stopped before there was anything to keep. Start the run again.")
         raise
     finally:
         steps.close()

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import re
-import signal
-import threading
 import traceback
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from napari_centermask.core.errors import Cancelled, UserError, reason
+from napari_centermask.core.interrupts import HeldInterrupts
 from napari_centermask.core.progress import silent
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-
-
-class _HeldInterrupts:
-    """Puts off a first SIGINT or SIGTERM between `hold` and `release`; only the main thread gets signals."""
-
-    def __init__(self) -> None:
-        self._former: dict[signal.Signals, Any] = {}
-        self._is_held = self._came = False
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._former = {n: signal.signal(n, self._on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, former in self._former.items():
-            signal.signal(number, former or signal.SIG_DFL)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_held or self._came:
-            raise KeyboardInterrupt
-        self._came = True
-
-    def hold(self) -> None:
-        """Put interrupts off."""
-        self._is_held = True
-
-    def release(self) -> None:
-        """Raise `KeyboardInterrupt` if one came."""
-        self._is_held = False
-        if self._came:
-            raise KeyboardInterrupt
 
 
 class LeftOut(Generic[Key]):
@@ -115,13 +81,12 @@ class LeftOut(Generic[Key]):
             If nothing is done by then.
         """
         done = False
-        with _HeldInterrupts() as interrupts:
+        with HeldInterrupts() as interrupts:
             try:
                 for result in results:
-                    interrupts.hold()
-                    yield result
-                    done = True
-                    interrupts.release()
+                    with interrupts.held():
+                        yield result
+                        done = True
             except KeyboardInterrupt:
                 if not done:
                     raise

@@ -1,5 +1,9 @@
 """Splits are read, and their tiles drawn in order."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from napari_centermask.core.errors import BadAnnotations
@@ -27,3 +31,22 @@ def test_right_are_reviewed_and_human_cells_and_untouched_images_are_left_out(fo
 
 def test_a_file_of_another_program_is_complete(folder):
     assert [s.reviewed for s in load_split(folder, "train")] == [None, None]
+
+
+WORKER = """
+import time
+from napari_centermask.training.data.loader import _start_worker
+_start_worker(0)
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+def test_a_worker_that_is_asked_to_end_is_no_crash():
+    """torch raises in the process that trains where a signal has ended a worker; torchrun sends it to all of them."""
+    with subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout.readline() == "ready\n"
+        worker.terminate()
+        assert worker.wait(30) == 0

@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import math
+import signal
 import sys
 
 import pytest
@@ -16,6 +17,7 @@ from napari_centermask.training.data.image_store import DECODED
 from napari_centermask.training.run import loop, trainer
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.optimise import learning_rate
+from napari_centermask.training.run.state import StateFiles
 from napari_centermask.training.run.trainer import Trainer
 
 
@@ -83,6 +85,82 @@ def test_a_resumed_run_continues_where_it_stopped(settings):
     run = events(longer, evaluate=lambda *_: {"AP": 0.0})
     assert run[0].step == settings.steps
     assert run[-1].step == 8
+
+
+def interrupted(settings, *, at=None, **options):
+    """The events of a run that a person stops, while the event of the stage `at` is shown."""
+    run = []
+
+    def follow():
+        for event in train(settings, **options):
+            run.append(event)
+            if at is not None and getattr(event, "name", None) == at:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        follow()
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_in_a_step_keeps_that_step(settings, monkeypatch, number):
+    step, before = Trainer.step, signal.getsignal(number)
+
+    def interrupted_step(self, *args, **options):
+        if self.progress.step == 3:
+            signal.raise_signal(number)
+        return step(self, *args, **options)
+
+    whole = events(settings.model_copy(update={"out": settings.out.with_name("whole")}), evaluate=zero)
+    monkeypatch.setattr(Trainer, "step", interrupted_step)
+    run = interrupted(settings, evaluate=zero)
+    assert (run[-1].event, run[-1].step) == ("checkpoint", 4)
+    assert signal.getsignal(number) is before
+    monkeypatch.undo()
+    resumed = events(settings.model_copy(update={"resume": True}), evaluate=zero)
+    assert resumed[0].step == 4
+    states = [torch.load(out / "last.pt")["average"] for out in (settings.out, settings.out.with_name("whole"))]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert whole[-1].step == resumed[-1].step == settings.steps
+
+
+def test_an_interrupt_while_an_event_is_shown_keeps_the_steps_too(settings):
+    assert interrupted(settings, at="evaluating", evaluate=zero)[-1].event == "checkpoint"
+    assert torch.load(settings.out / "last.pt")["progress"]["step"] == settings.steps
+
+
+def test_an_evaluation_that_was_interrupted_is_made_up_for(settings):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    twice = settings.model_copy(update={"evaluate_every": 3})
+    assert interrupted(twice, evaluate=stop)[-1].event == "checkpoint"
+    resumed = twice.model_copy(update={"resume": True})
+    assert interrupted(resumed, evaluate=stop)[-1].name == "evaluating"
+    run = events(resumed, evaluate=lambda *_: {"AP": 0.3})
+    assert [(e.step, e.better) for e in run if e.event == "evaluation"] == [(3, True), (6, False)]
+    assert run[-1].model
+
+
+def test_an_interrupt_before_the_first_step_keeps_nothing(settings, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "check_data", stop)
+    assert interrupted(settings, evaluate=zero)[-1].event == "stage"
+    assert not (settings.out / "last.pt").exists()
+
+
+def test_an_interrupted_run_that_cannot_be_saved_says_from_where_it_goes_on(settings, monkeypatch):
+    def full(self, state):
+        raise CannotSave("No space left on the disk.")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StateFiles, "write", full)
+    said = interrupted(settings, evaluate=stop)[-1].message
+    assert said == "The steps after 0 could not be saved: No space left on the disk. The run goes on from there."
 
 
 def test_two_trainings_never_write_to_one_run_folder(settings):

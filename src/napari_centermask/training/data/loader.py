@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -159,6 +160,9 @@ class _Targets:
 
 def _start_worker(_number: int) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
+    # torchrun sends SIGTERM to the whole group. torch takes a worker that a signal has ended for a crash, and raises that in
+    # the process that is saving the state of the run.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
 def tiles_of(settings: TrainSettings, *, split: str = "train") -> TileSampler:

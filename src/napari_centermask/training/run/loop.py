@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from napari_centermask.core.errors import CannotSave, MissingExtra, TrainingFailed
+from napari_centermask.core.errors import CannotSave, MissingExtra, TrainingFailed, reason
+from napari_centermask.core.interrupts import HeldInterrupts
 from napari_centermask.evaluation.training_curve import AP_FIGURE, AP_TABLE, ap_points, draw_ap, write_csv
 from napari_centermask.events import (
     LOSS,
@@ -57,7 +58,8 @@ Events = Generator[Event, None, None]
 def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Events:
     """Train a model; yields events and may be closed between any two.
 
-    A file `stop` in the run folder ends it with the best model so far, a file `pause` pauses it (see `control`).
+    A file `stop` in the run folder ends it with the best model so far, a file `pause` pauses it (see `control`). Ctrl-C and
+    SIGTERM end it after the current step, whose state is saved; an evaluation that they cut short is made up for on resuming.
 
     Parameters
     ----------
@@ -75,13 +77,29 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
         The message says what to change.
     CannotSave
         If another training is writing to the run folder.
+    KeyboardInterrupt
+        If a person stopped it.
     """
+    with HeldInterrupts() as interrupts:
+        yield from _train(settings, evaluate, interrupts)
+
+
+def _train(settings: TrainSettings, evaluate: Evaluate | None, interrupts: HeldInterrupts) -> Events:
     run = None
     try:
-        run = _Run(settings, evaluate)
+        run = _Run(settings, evaluate, interrupts)
         for one in run.events():
-            if run.trainer.world.is_first:
+            if not run.trainer.world.is_first:
+                continue
+            if isinstance(one, DoneEvent):  # all is saved, and comparing the models, which takes long, may be cut short
                 yield one
+            else:
+                with interrupts.held():
+                    yield one
+    except KeyboardInterrupt:
+        if run is not None:
+            yield from run.keep()
+        raise
     except CannotSave as error:
         if not isinstance(error.__cause__, OSError):
             raise
@@ -102,7 +120,7 @@ def train(settings: TrainSettings, *, evaluate: Evaluate | None = None) -> Event
 class _Run:
     """State shared between the parts of a run."""
 
-    def __init__(self, settings: TrainSettings, evaluate: Evaluate | None) -> None:
+    def __init__(self, settings: TrainSettings, evaluate: Evaluate | None, interrupts: HeldInterrupts) -> None:
         from napari_centermask.training.run import validate
 
         self.score = evaluate or validate.evaluate
@@ -114,7 +132,9 @@ class _Run:
         self.board = EventFile(settings.out) if settings.tensorboard and is_first else None
         self.control = Control(settings.out)
         self.values: dict[str, list[float]] = {}  # of each loss, since the last report
+        self.interrupts = interrupts
         self.reported = self.saved = time.monotonic()
+        self.saved_step = 0
         self.clock = WorkClock(self.trainer.device)
         self.has_halved = self.is_stale = False
         self.stage = "starting"
@@ -123,6 +143,7 @@ class _Run:
         """The whole run."""
         settings, trainer = self.settings, self.trainer
         warning = trainer.resume() if settings.resume else None
+        self.saved_step = trainer.progress.step
         if trainer.world.is_first:
             _write_run(settings)
         yield StartEvent(
@@ -147,7 +168,7 @@ class _Run:
             for note in check_data(settings):
                 yield NoticeEvent(message=note)
             self.prepare(settings)
-            if settings.evaluate_first and trainer.progress.step == 0:
+            if (settings.evaluate_first and trainer.progress.step == 0) or self._lacks_evaluation():
                 yield from self._evaluate()
         if settings.find_rate and trainer.progress.step == 0 and trainer.world.size > 1:
             message = "The learning rate can only be found by a single process; keeping the one that is set."
@@ -156,6 +177,15 @@ class _Run:
             yield from self._until_short()
         if trainer.world.is_first:
             yield from self._finish()
+
+    def _lacks_evaluation(self) -> bool:
+        """Whether the run that goes on was interrupted in an evaluation."""
+        step, curves = self.trainer.progress.step, self.trainer.progress.curves
+        return step > 0 and self._is_evaluated() and not any(c["step"] == step and "AP" in c for c in curves)
+
+    def _is_evaluated(self) -> bool:
+        """Whether the model is evaluated after this step."""
+        return self.trainer.progress.step % self.settings.evaluate_every == 0 or self.trainer.done >= 1.0
 
     def _label(self) -> Events:
         """Label the unlabelled images, once: a run that is resumed keeps what was found."""
@@ -198,6 +228,17 @@ class _Run:
         message = f"Learning rate {curve.best:.1e}, found with trial steps."
         yield NoticeEvent(message=message, rates=tuple(curve.rates.tolist()), losses=tuple(curve.losses.tolist()))
 
+    def keep(self) -> Events:
+        """Save the steps since the last checkpoint, if it can; the run was interrupted."""
+        step = self.trainer.progress.step
+        if not self.trainer.world.is_first or step == self.saved_step:
+            return
+        try:
+            yield self._save()
+        except (CannotSave, OSError) as error:
+            lost = f"The steps after {self.saved_step:,} could not be saved: {reason(error)}."
+            yield NoticeEvent(message=f"{lost} The run goes on from there.")
+
     def close(self) -> None:
         """Close everything that the run has open."""
         if self.board is not None:
@@ -225,8 +266,9 @@ class _Run:
         while not self._is_over():
             with world.sharing_shortage(self.trainer.device):
                 tiles = next(loader)
-            losses = self.trainer.step(tiles.images, tiles.truths)
-            self._count(losses)
+            with self.interrupts.held():
+                losses = self.trainer.step(tiles.images, tiles.truths)
+                self._count(losses)
             if world.is_first:
                 yield from self._after_step()
 
@@ -240,11 +282,11 @@ class _Run:
 
     def _after_step(self) -> Events:
         """Report, save and evaluate when due; pause on request."""
-        settings, trainer = self.settings, self.trainer
-        step, last, now = trainer.progress.step, trainer.done >= 1.0, time.monotonic()
-        if step % REPORT_EVERY == 0 or last or now - self.reported > REPORT_SECONDS:
+        trainer = self.trainer
+        step, now = trainer.progress.step, time.monotonic()
+        if step % REPORT_EVERY == 0 or trainer.done >= 1.0 or now - self.reported > REPORT_SECONDS:
             yield self._report()
-        is_evaluated = step % settings.evaluate_every == 0 or last
+        is_evaluated = self._is_evaluated()
         if not is_evaluated and (step % CHECKPOINT_EVERY == 0 or now - self.saved > CHECKPOINT_SECONDS):
             yield self._save()
         if is_evaluated:
@@ -277,34 +319,50 @@ class _Run:
     def _save(self) -> CheckpointEvent:
         self.saved = time.monotonic()
         self.trainer.save()
+        self.saved_step = self.trainer.progress.step
         return CheckpointEvent(step=self.trainer.progress.step, path=str(self.trainer.files.newest))
 
     def _evaluate(self) -> Events:
-        from napari_centermask.training.run.validate import quality, save_best
-
-        settings, trainer = self.settings, self.trainer
+        trainer = self.trainer
         yield self._enter("evaluating")
         model = trainer.averaged()
         result = self.score(model, trainer)
-        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
         spent = {"training_seconds": round(trainer.progress.seconds, 2)}
-        trainer.progress.curves.append({"step": trainer.progress.step, **curve, **spent})
-        if self.board is not None:
-            self.board.add(trainer.progress.step, {f"val/{k}": v for k, v in curve.items()})
-        if trainer.progress.step == 0:  # the score of the start model, not a result of this run
-            yield EvaluationEvent(step=0, better=False, **result, **spent)
-            return
-        better = quality(result) > trainer.progress.best
-        trainer.progress.stale = 0 if better else trainer.progress.stale + 1
-        if settings.schedule == "plateau" and trainer.progress.stale and trainer.progress.stale % PLATEAU == 0:
-            trainer.progress.drops += 1
-        if better:
-            trainer.progress.best = quality(result)
-            save_best(model, trainer, result)
-        yield self._save()
+        with self.interrupts.held():  # model, progress and state go together
+            self._note(result | spent)
+            if trainer.progress.step == 0:  # the score of the start model, not a result of this run
+                better, saved = False, None
+            else:
+                better = self._keep_better(model, result)
+                saved = self._save()
+        if saved is not None:
+            yield saved
         yield EvaluationEvent(step=trainer.progress.step, better=better, **result, **spent)
-        if trainer.done < 1.0:
+        if saved is not None and trainer.done < 1.0:
             yield self._enter(TRAINING)
+
+    def _note(self, result: dict[str, Any]) -> None:
+        """Add an evaluation to the curves."""
+        trainer = self.trainer
+        curve = {k: v for k, v in result.items() if k not in ("per_folder", "samples", "score")}
+        trainer.progress.curves.append({"step": trainer.progress.step, **curve})
+        if self.board is not None:
+            shown = {f"val/{k}": v for k, v in curve.items() if k != "training_seconds"}
+            self.board.add(trainer.progress.step, shown)
+
+    def _keep_better(self, model: Network, result: dict[str, Any]) -> bool:
+        """Keep the model if it is the best so far; whether it is."""
+        from napari_centermask.training.run.validate import quality, save_best
+
+        progress = self.trainer.progress
+        better = quality(result) > progress.best
+        progress.stale = 0 if better else progress.stale + 1
+        if self.settings.schedule == "plateau" and progress.stale and progress.stale % PLATEAU == 0:
+            progress.drops += 1
+        if better:
+            save_best(model, self.trainer, result)
+            progress.best = quality(result)
+        return better
 
     def _pause(self) -> Events:
         """Save, and wait until the file `pause` is removed or a file `stop` appears."""
