@@ -183,6 +183,8 @@ def test_what_was_not_put_back_comes_again(opened, notices, make_napari_viewer):
     opened.qtbot.waitUntil(lambda: opened.names == ["field cells_0", "field cells_1", "field cells_2"])
     assert any("'Correct what is in view' brings its corrections again" in text for text in notices())
     assert sorted(opened.cells()) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    large_reader.lazy_layers(opened.path)
+    assert any("has corrections that were never put back" in text for text in notices())
     opened.look(0, 0, 60, 60)
     edits = opened.take()
     assert sorted(c.id for c in edits.result) == [2, 3, 10]
@@ -253,6 +255,11 @@ def test_the_dock_has_the_buttons_only_with_a_large_image(bare_viewer, tmp_path,
     assert dock.part.isHidden()
     opened = Opened(bare_viewer, write_field(tmp_path).cells, qtbot)
     assert not dock.part.isHidden()
+    opened.look(490, 490, 560, 560)
+    bare_viewer.dims.ndisplay = 3
+    assert not dock.part.take.isEnabled()
+    bare_viewer.dims.ndisplay = 2
+    assert dock.part.take.isEnabled()
     opened.look(490, 490, 560, 560)
     dock.part.take.click()
     opened.wait()

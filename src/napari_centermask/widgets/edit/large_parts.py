@@ -52,7 +52,7 @@ class LargeParts:
     Attributes
     ----------
     changed
-        Emitted when a part was taken out, put back or left, and when lazy layers come or go.
+        Emitted when a part was taken out, put back or left, when lazy layers come or go, and when the view becomes another one.
     runner
         Reads and writes off the GUI thread.
     image
@@ -73,13 +73,17 @@ class LargeParts:
         self._links.add(self.runner.ended, self._on_ended)
         self._links.add(self._session.changed, self._on_result_changed)
         self._links.add(viewer.layers.events.removed, self._on_removed)
-        self._links.add(viewer.layers.events.inserted, self.changed.emit)
+        for event in (viewer.layers.events.inserted, viewer.dims.events.ndisplay, viewer.dims.events.order):
+            self._links.add(event, self._on_view)
 
     def end(self) -> None:
         """The viewer was closed: what was not put back is kept."""
         self._links.end()
         self.runner.cancel()
         self._let_go()
+
+    def _on_view(self) -> None:
+        self.changed.emit()
 
     def _let_go(self) -> None:
         held, self._held = self._held, []
@@ -141,10 +145,18 @@ class LargeParts:
         self.changed.emit()
 
     def put_back(self) -> None:
-        """Write the part that is out to the large image's cells."""
+        """Write the part that is out to the large image's cells.
+
+        Raises
+        ------
+        BadSettings
+            If a run has replaced its cells by those of other axes.
+        """
         shown, taken = self._shown, self._taken
         if shown is None or taken is None or self.runner.is_running:
             return
+        if self._session.shown(self.image) is not shown:
+            raise BadSettings("This part was segmented with another channel axis. Discard it, and take it out again.")
         if shown.edits is not None:
             shown.edits.finish()
         shown.history.closed = _CLOSED
@@ -213,6 +225,9 @@ class LargeParts:
         self._let_go()
         note_saved(taken.result)
         self._session.forget(image)
+        large, _ = self._from
+        if large in self._session.viewer.layers:
+            self._session.viewer.layers.selection.active = large
         self._session.canvas.take_out_soon(image)
         self._session.canvas.take_back_soon()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_centermask.io.large_part import LargeCorrection, Part
-from napari_centermask.io.recovery import Recovered, find_recovered, unsaved_sources
+from napari_centermask.io.recovery import Recovered, find_recovered
+from napari_centermask.io.unsaved_parts import kept_as, unsaved_parts
 from napari_centermask.pipeline.progress import Progress
 from napari_centermask.widgets.viewer.large_reader import layers_of
 from napari_centermask.widgets.work.tasks import Failed, answer_for
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari_centermask.core.result import Index, Result
     from napari_centermask.widgets.viewer.planes import ImagePlanes
     from napari_centermask.widgets.viewer.samples import LayerData
-
-PartPlace = tuple["Box", "Index"]
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ def _take(
     result = part.result(correction.source)
     y0, x0, y1, x1 = part.window
     pixels = None if image is None else np.asarray(image.plane(index)[:, y0:y1, x0:x1])
-    kept_as = _kept_as(path, correction.source.corrections, part)
-    return Taken(correction, part, result, pixels, kept_as, find_recovered(kept_as, result) if left else None)
+    name = kept_as(path, correction.source.corrections, part.box, index)
+    return Taken(correction, part, result, pixels, name, find_recovered(name, result) if left else None)
 
 
 def put(correction: LargeCorrection, result: Result) -> Generator[Progress, None, PutBack | Failed]:
@@ -94,23 +92,3 @@ def _put(correction: LargeCorrection, result: Result) -> Generator[Progress, Non
     yield Progress(0, 0, f"Writing to {correction.source.path.name}")
     n = correction.put(result)
     return PutBack(n, layers_of(correction.source.path))
-
-
-def unsaved_parts(path: Path, corrections: int) -> list[PartPlace]:
-    """The parts of these cells whose edits are kept and were never put back, the latest first."""
-    found: list[PartPlace] = []
-    for source in unsaved_sources():
-        try:
-            known = json.loads(source)
-            if (known["cells"], known["corrections"]) == (str(path.resolve()), corrections):
-                y0, x0, y1, x1 = map(int, known["box"])
-                found.append(((y0, x0, y1, x1), tuple(map(int, known["plane"]))))
-        except (ValueError, LookupError, TypeError):
-            continue
-    return found
-
-
-def _kept_as(path: Path, corrections: int, part: Part) -> str:
-    """A name that holds for the cells as they are now: after another correction, ids may be those of other cells."""
-    place = {"cells": str(path.resolve()), "corrections": corrections, "plane": part.index, "box": part.box}
-    return json.dumps(place, default=int)

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_centermask.core.errors import BadAnnotations, MissingExtra
 from napari_centermask.io.formats.cells_on_disk import CellsOnDisk
+from napari_centermask.io.unsaved_parts import unsaved_parts
 from napari_centermask.io.zarr_groups import attributes, open_group
 from napari_centermask.widgets.viewer.samples import LayerData
 
@@ -31,6 +32,13 @@ def lazy_layers(path: Path) -> list[LayerData]:
         return []
     if math.prod((*cells.leading, *cells.shape)) <= LARGEST_IN_MEMORY:
         return []
+    if unsaved_parts(path, cells.corrections):
+        from napari.utils.notifications import show_info
+
+        show_info(
+            f"{path.name} has corrections that were never put back. 'Correct what is in view' in the Correct dock brings them "
+            "again."
+        )
     return layers_of(path)
 
 
