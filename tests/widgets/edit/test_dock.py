@@ -24,6 +24,18 @@ def test_an_image_without_cells_gets_its_first_one_by_a_button(dock):
     assert len(dock.session.result(source)) == 1
 
 
+def test_accept_is_disabled_without_cells_and_says_why(dock):
+    going = [dock.active.buttons[name] for name in ("previous", "accept", "next")]
+    assert all(button.isEnabled() for button in going)
+    dock.edits.run_tool("delete", tuple(dock.edits.result.plane(dock.edits.current_plane).ids))
+    assert not any(button.isEnabled() for button in going)
+    assert all("There are no cells yet: run CenterMask, or draw one." in button.toolTip() for button in going)
+    dock.painting.undo.click()
+    assert all(button.isEnabled() for button in going)
+    dock._viewer.add_image(np.zeros(SHAPE, np.uint8), name="bare")
+    assert not dock.active.buttons["accept"].isEnabled()
+
+
 def test_the_dock_can_be_closed_and_opened_again(dock):
     from napari_centermask.widgets.edit.dock import CorrectDock
 

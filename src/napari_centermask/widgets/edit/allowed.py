@@ -13,6 +13,9 @@ NOT_FLAT = (
 )
 _NO_IMAGE = "There is no image. Open one, or choose File > Open Sample."
 NO_CELLS = "There are no cells: run CenterMask, or draw some in the dock 'Correct'."
+_NO_CELL_YET = "There are no cells yet: run CenterMask, or draw one."
+_THROUGH_CELLS = ("previous", "accept", "next")
+"""Actions that select a cell if none is selected."""
 _ALL_REVIEWED = "Every cell is reviewed."
 
 
@@ -50,6 +53,8 @@ class CorrectState:
         Why the cells of the image cannot be changed, and what to do; empty if they can. See `core.history.History`.
     in_hand
         The action whose tool is in hand; empty if none is.
+    has_cells
+        A cell is shown, in any plane.
     """
 
     has_image: bool = True
@@ -59,6 +64,7 @@ class CorrectState:
     redo_name: str | None = None
     closed: str = ""
     in_hand: str = ""
+    has_cells: bool = True
 
 
 def why_not(action: Requires, state: CorrectState) -> str:
@@ -69,6 +75,8 @@ def why_not(action: Requires, state: CorrectState) -> str:
         return state.closed
     if action.in_view and not state.is_flat:
         return NOT_FLAT
+    if action.name in _THROUGH_CELLS and not state.has_cells:
+        return _NO_CELL_YET
     if state.n_selected < action.needs:
         return too_few(action.needs)
     if action.name == "undo" and not state.undo_name:

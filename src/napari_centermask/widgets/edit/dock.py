@@ -145,7 +145,8 @@ class CorrectDock(Dock):
         """What the buttons depend on."""
         edits, source = self.edits, self.image.layer
         if edits is None:
-            return CorrectState(source is not None, source is None or shows_planes(self._viewer, source))
+            is_flat = source is None or shows_planes(self._viewer, source)
+            return CorrectState(source is not None, is_flat, has_cells=False)
         history = edits.history
         return CorrectState(
             True,
@@ -155,6 +156,7 @@ class CorrectDock(Dock):
             history.redo_name,
             history.closed,
             tool_in_hand(edits).action,
+            any(map(edits.result.shows, edits.result)),
         )
 
     def on_left(self) -> None:
