@@ -51,6 +51,14 @@ def test_a_folder_of_labels_is_read_and_other_text_files_are_not_labels(data):
     assert guess_target(data / "new.txt") is None
 
 
+def test_a_damaged_file_of_an_image_is_named_and_not_passed_over_as_other_text(data):
+    Image.new("L", (40, 20)).save(data / "images" / "train" / "b.png")
+    (data / "labels" / "train" / "b.txt").write_text("0 0.1 0.1 0.2 0.1 0.2 0.4 0.93")
+    _, reading = read_files(data / "labels" / "train")
+    assert [result.name for result in reading.results] == ["a.png"]
+    assert "Line 1 of b.txt" in reading.failed["b.txt"]
+
+
 def test_a_missing_image_and_a_damaged_line_are_named(data):
     path = data / "labels" / "train" / "a.txt"
     path.write_text("0 0.1 0.1 0.2 0.1 0.2")

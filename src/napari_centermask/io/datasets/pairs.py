@@ -164,7 +164,17 @@ def _matched(place: Place, format: str) -> tuple[list[Item], list[Path]]:
     _check_once(items)
     with_cells = {item.image.stem for item in items}
     alone = [p for p in _images_in(place) if p not in of_cells and p.stem not in with_cells]
-    return items, alone
+    unread = _unread(place, format)
+    items += [Item(image, unread[image.stem]) for image in alone if image.stem in unread]
+    return items, [image for image in alone if image.stem not in unread]
+
+
+def _unread(place: Place, format: str) -> dict[str, Path]:
+    """Files of LabelMe and YOLO by the stem of their image: one that was not recognised is damaged, and reading it says how."""
+    if format not in ("labelme", "yolo"):
+        return {}
+    files = sorted(place.cells.iterdir()) if place.cells.is_dir() else []
+    return {p.stem: p for p in files if p.suffix.lower() in READABLE[format].endings and not p.name.startswith(".")}
 
 
 def _chosen(files: Mapping[str, Sequence[Path]], format: str) -> list[Path]:

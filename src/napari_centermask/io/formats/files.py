@@ -110,7 +110,7 @@ def read_files(
             )
         reading = format.read(path, images=images, labels=labels, advance=advance)
         return format, _with_files(reading, reading.files or [path], images)
-    by_format = files_in(path, format)
+    by_format = files_in(path, format, images)
     if len(by_format) != 1:
         many = f"files of several formats ({', '.join(sorted(by_format))})" if by_format else "none"
         raise BadAnnotations(f"{path} must have files of one format, but has {many}. Choose the format with --from.")
@@ -146,10 +146,11 @@ def _with_files(reading: Reading, files: Sequence[Path], images: Path | None) ->
     return replace(reading, files=(*files, *(p for p in image_paths if p is not None)))
 
 
-def files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
+def files_in(folder: Path, format: Format | None, images: Path | None = None) -> dict[str, list[Path]]:
     """The files of a folder, by the name of their format.
 
-    Images count as labels if their names say so, or if there are no other files.
+    Images count as labels if their names say so, or if there are no other files. Beside YOLO's labels, a text file that is named
+    as an image counts as one of them: it is damaged, and reading it says how.
     """
     from napari_centermask.io.formats.labels import is_label_name
 
@@ -160,6 +161,9 @@ def files_in(folder: Path, format: Format | None) -> dict[str, list[Path]]:
             of = format if path.name.lower().endswith(format.endings) else None
         if of is not None and not path.name.startswith("."):
             by_format.setdefault(of.name, []).append(path)
+    if "yolo" in by_format:
+        others = sorted({p for p in folder.iterdir() if p.suffix.lower() == ".txt"} - {*by_format["yolo"]})
+        by_format["yolo"] += [p for p in others if not p.name.startswith(".") and find_image(p, images, p.stem)]
     labels = by_format.pop("labels", [])
     labels = [p for p in labels if is_label_name(p)] or ([] if by_format else labels)
     if labels:
