@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 import tifffile
 
+import other_tools
 from napari_centermask import cli
 from napari_centermask.core.instances import Instance
 from napari_centermask.core.result import Result
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.records import records_of
 from napari_centermask.io.project import Project
+
+
+def in_coco(folder):
+    """images/ and annotations.json."""
+    other_tools.pairs(folder)
+    cli.run(["convert", str(folder / "masks"), str(folder / "annotations.json"), "--from", "labels"])
+    return folder
 
 
 @pytest.fixture
@@ -77,3 +85,36 @@ def test_what_a_command_reads_stays(folder, tmp_path, monkeypatch, tokens, capsy
     assert cli.run(tokens) == 2
     assert "is read here" in capsys.readouterr().err
     assert {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("make", "file"),
+    [
+        (other_tools.labelme, "a.json"),
+        (other_tools.stardist, "test/masks/g.tif"),
+        (other_tools.yolo, "labels/train/a.txt"),
+        (other_tools.yolo, "data.yaml"),
+        (other_tools.challenge, "01_GT/TRA/man_track000.tif"),
+        (in_coco, "images/a.tif"),
+        (in_coco, "annotations.json"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["evaluate", "--data", "{0}", "--json", "{1}"],
+        ["evaluate", "--data", "{0}", "--figure", "{1}"],
+        ["compare", "nuclei", "nuclei", "--data", "{0}", "--json", "{1}"],
+        ["compare", "nuclei", "nuclei", "--data", "elsewhere", "--known", "{0}", "--json", "{1}"],
+    ],
+    ids=str,
+)
+def test_what_lies_in_a_data_folder_of_any_tool_stays(tmp_path, monkeypatch, capsys, make, file, tokens):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    folder = make(tmp_path / "data")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert cli.run([t.format(folder, folder / file) for t in tokens]) == 2
+    assert "is read here" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before

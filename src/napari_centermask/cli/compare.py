@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from napari_centermask.cli.output import annotations_in, busy, check_writable, notice
+from napari_centermask.cli.output import busy, check_writable, notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.io.whole_file import whole_file
@@ -69,7 +69,7 @@ def compare(
             raise BadSettings(f"{flag}: {missing} is not a folder with images/ and annotations. Choose such a folder.")
     if held_out and split:
         raise BadSettings("--held-out chooses the images itself. Leave out --split.")
-    check_writable([json, pictures and pictures / "old.png"], inputs=annotations_in(*data, *(known or ())))
+    check_writable([json, pictures and pictures / "old.png"], data=[*data, *(known or ())])
     # Both in one precision, whatever was picked for either of them.
     loaded = partial(load_engine, engine=engine, device=device, precision="float32")
     with busy(f"Loading {old} and {new}"):

@@ -48,7 +48,8 @@ def carry_out(plan: Plan, *, overwrite: bool, json: bool, out: str) -> int:
         from napari_centermask.deploy.compress import run, table
     except ImportError as error:
         raise MissingExtra(f"Compression needs {error.name}: {how_to_install('train')}") from error
-    check_free([*(plan.out / name for name in table.FILES), *plan.folders], overwrite=overwrite, out=out)
+    targets = [*(plan.out / name for name in table.FILES), *plan.folders]
+    check_free(targets, overwrite=overwrite, data=[] if plan.data is None else [plan.data], out=out)
     result = run.compress(plan, say=notice)
     if json:
         print_json(

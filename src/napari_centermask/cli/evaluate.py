@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from napari_centermask.cli.flags import check_class_maps, check_segment_flags, only_score
-from napari_centermask.cli.output import annotations_in, busy, check_writable, follow, notice
+from napari_centermask.cli.output import busy, check_writable, follow, notice
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings
 from napari_centermask.core.left_out import LeftOut
@@ -74,7 +74,7 @@ def evaluate(
 
     if not data.is_dir():
         raise BadSettings(f"--data: {data} is not a folder with images/ and annotations. Choose such a folder.")
-    check_writable([json, figure, maps and maps / "errors.png"], inputs=[predictions, *annotations_in(data)])
+    check_writable([json, figure, maps and maps / "errors.png"], inputs=[predictions], data=[data])
     if figure:
         blank(1, 1)  # before the work is done
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings,))

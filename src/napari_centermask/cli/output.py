@@ -62,21 +62,29 @@ class Lasting(io.TextIOBase):
         return True
 
 
-def check_writable(paths: Iterable[Path | None], *, inputs: Iterable[Path | None] = ()) -> None:
+def check_writable(
+    paths: Iterable[Path | None], *, inputs: Iterable[Path | None] = (), data: Iterable[Path] = ()
+) -> None:
     """Refuse, before any work is done, files that cannot or must not be written; None is passed over.
 
     Parameters
     ----------
     inputs
         Files that are read; neither they nor the files of a project are written over.
+    data
+        Folders of annotated images, of any tool, none of whose files is written over.
 
     Raises
     ------
     UserError
         Naming the file or its folder.
     """
-    paths = list(filter(None, paths))
-    check_targets(paths, filter(None, inputs))
+    paths, read = list(filter(None, paths)), list(filter(None, inputs))
+    if any(map(os.path.exists, paths)):
+        from napari_centermask.io.datasets.folder import files_of
+
+        read += [path for folder in data for path in files_of(folder)]
+    check_targets(paths, read)
     for path in paths:
         there = next(p for p in path.absolute().parents if p.exists())
         if not there.is_dir():
@@ -87,16 +95,20 @@ def check_writable(paths: Iterable[Path | None], *, inputs: Iterable[Path | None
             )
 
 
-def annotations_in(*folders: Path) -> list[Path]:
-    """The annotation files of data folders, which are read."""
-    return [path for folder in folders for path in folder.glob("*.json")]
-
-
-def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | None] = (), out: str = "--out") -> None:
+def check_free(
+    paths: list[Path],
+    *,
+    overwrite: bool,
+    inputs: Iterable[Path | None] = (),
+    data: Iterable[Path] = (),
+    out: str = "--out",
+) -> None:
     """Refuse to replace files without `overwrite`, and what `check_writable` refuses.
 
     Parameters
     ----------
+    inputs, data
+        As for `check_writable`.
     out
         What names the place of the files, for the message.
 
@@ -105,7 +117,7 @@ def check_free(paths: list[Path], *, overwrite: bool, inputs: Iterable[Path | No
     UserError
         Naming the first of them.
     """
-    check_writable(paths, inputs=inputs)
+    check_writable(paths, inputs=inputs, data=data)
     taken = [p for p in paths if os.path.exists(p)]  # False if a name is too long, which is reported later
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from napari_centermask.cli.flags import check_train_flags
-from napari_centermask.cli.output import annotations_in, busy, check_writable, notice, print_json
+from napari_centermask.cli.output import busy, check_writable, notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.errors import BadSettings, MissingExtra, UserError
 from napari_centermask.core.extras import how_to_install
@@ -158,7 +158,7 @@ def show_tiles(settings: TrainSettings, path: Path | None, *, json: bool) -> Non
         raise BadSettings(
             f"--preview-file is a PNG file, but {path} is named otherwise. Choose a name that ends with .png."
         )
-    check_writable([path], inputs=[p for folder in settings.data for p in annotations_in(folder)])
+    check_writable([path], data=settings.data)
     with busy("Reading the data"):
         settings = with_copies(settings, say=notice)
     for note in check_data(settings):

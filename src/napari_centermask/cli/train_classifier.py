@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from napari_centermask.cli.output import annotations_in, busy, check_writable, notice
+from napari_centermask.cli.output import busy, check_writable, notice
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.settings import ClassifierTraining
@@ -28,7 +28,7 @@ def train_classifier(*, settings: Annotated[ClassifierTraining, Parameter(name="
     name = settings.out.name.removesuffix(SUFFIX)
     if not settings.out.name.endswith(SUFFIX) or not name:
         raise BadSettings(f"--out must be a file NAME{SUFFIX}, not {settings.out.name}.")
-    check_writable([settings.out], inputs=annotations_in(*settings.data))
+    check_writable([settings.out], data=settings.data)
     try:
         from napari_centermask.deploy.classifier_export import export_classifier
         from napari_centermask.training.run.classifier import train_classifier as train

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from napari_centermask.cli.flags import check_segment_flags, one_model, only_score
-from napari_centermask.cli.output import annotations_in, check_writable, notice
+from napari_centermask.cli.output import check_writable, notice
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
 from napari_centermask.core.left_out import LeftOut
@@ -85,7 +85,7 @@ def viability(
     _check(ensemble, figures, methods, weights)
     names = ("viability.json", "viability.csv", f"curves.{figures}")
     given = [path for text in methods if (path := Path(text.partition("+")[0])).is_file()]
-    check_writable([out and out / name for name in names], inputs=[*given, *annotations_in(data)])
+    check_writable([out and out / name for name in names], inputs=given, data=[data])
     _check_flags(methods, settings)
     left_out = LeftOut[str](lambda why: notice(f"Error: {why}"), but=(BadSettings, BadAnnotations))
     records = read_truth(data, split, left_out, say=notice)

@@ -71,21 +71,6 @@ def test_an_image_whose_file_of_cells_is_damaged_does_not_count_as_one_without_c
         read_all(recognise(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("make", "file", "text", "why"),
-    [
-        (tools.yolo, "labels/train/b.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5 0.93\n", "Line 1 of b.txt is not a class"),
-        (tools.labelme, "b.json", '{"shapes": [{"label": "ce', "b.json cannot be read as LabelMe file"),
-        (tools.labelme, "b.json", "", "b.json cannot be read as LabelMe file"),
-    ],
-    ids=["a score behind the corners", "cut short", "empty"],
-)
-def test_an_image_whose_file_of_cells_is_damaged_does_not_count_as_one_without_cells(tmp_path, make, file, text, why):
-    (make(tmp_path) / file).write_text(text)
-    with pytest.raises(BadAnnotations, match=why):
-        read_all(recognise(tmp_path))
-
-
 def test_a_class_is_the_same_category_in_every_file(tmp_path):
     """LabelMe's files name classes, and each file begins with another one."""
     records = read_all(recognise(tools.labelme(tmp_path, kinds=("live", "dead"))))

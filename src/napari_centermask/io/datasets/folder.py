@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,32 @@ def read_folder(folder: Path, split: str | None = None, *, say: Callable[[str], 
     if dataset is None:
         raise BadAnnotations(f"{folder} has no {path.name}{_instead(folder)}")
     return read_items(dataset, split, say=say)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a data folder, whatever tool made it, which no result may replace: cells, images, and lists of them.
+
+    Raises
+    ------
+    BadAnnotations
+        As `recognise`.
+    """
+    folder = Path(folder)
+    lists = [path for ending in ("json", "yaml", "yml", "txt") for path in folder.glob(f"*.{ending}")]
+    dataset = of_other_tool(folder)
+    if dataset is not None:
+        items = [item for items in dataset.splits.values() for item in items]
+        return lists + [path for item in items for path in (item.image, item.cells, item.markers) if path is not None]
+    names = {name for path in folder.glob("annotations*.json") for name in _image_names(path)}
+    return lists + [path for name in names for path in (folder / "images" / name, folder / name) if is_file(path)]
+
+
+def _image_names(path: Path) -> list[str]:
+    """Names of the images in a COCO file; none if it is damaged, which whoever reads it says."""
+    try:
+        return [image["file_name"] for image in json.loads(path.read_bytes())["images"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def _instead(folder: Path) -> str:
