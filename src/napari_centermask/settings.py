@@ -1059,6 +1059,12 @@ class TrainSettings(Settings):
     )
     resume: bool = Field(False, title="Resume", description="Continue from the last checkpoint in the run folder.")
 
+    @field_validator("out")
+    @classmethod
+    def _named(cls, value: Path) -> Path:
+        """The folder with a name, which the model gets: the current folder is `.` and has none."""
+        return value if value.name not in ("", "..") else value.resolve()
+
 
 class ClassifierSettings(Settings):
     """A classifier of single cells, from the channels and the mask in a square around each.

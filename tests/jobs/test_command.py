@@ -2,8 +2,9 @@
 
 import pytest
 
+import other_tools
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.jobs.command import write_run
+from napari_centermask.jobs.command import check_new_run, write_run
 from napari_centermask.jobs.process import Job
 from napari_centermask.settings import TrainSettings
 
@@ -30,3 +31,28 @@ def test_the_run_file_holds_from_anywhere(settings, tmp_path, monkeypatch):
         TrainSettings.model_validate_json(write_run(written.model_copy(update={"start": "nuclei"})).read_text()).start
         == "nuclei"
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "out", "why"),
+    [
+        (other_tools.pairs, ".", "has data, and the run would write its files among them"),
+        (other_tools.pairs, "images", "has images or cells of the data"),
+        (other_tools.stardist, "train/masks", "has images or cells of the data"),
+        (other_tools.challenge, "01_GT/SEG", "has images or cells of the data"),
+        (other_tools.pairs, "images/a.tif", "is a file, and a run needs a folder"),
+    ],
+)
+def test_a_run_never_writes_among_the_data(tmp_path, make, out, why):
+    folder = make(tmp_path / "data")
+    with pytest.raises(BadSettings, match=why):
+        check_new_run(folder / out, data=[tmp_path / "other", folder])
+    check_new_run(folder / "runs" / "first", data=[folder])
+    check_new_run(tmp_path, data=[folder])
+
+
+@pytest.mark.parametrize("name", ["decoded", "pictures", "samples", "start", "unlabelled"])
+def test_data_do_not_lie_where_the_run_has_folders_of_its_own(tmp_path, name):
+    folder = other_tools.pairs(tmp_path / name)
+    with pytest.raises(BadSettings, match=rf"{name} has data, .* Choose another --out, such as .*first"):
+        check_new_run(tmp_path, data=[folder])

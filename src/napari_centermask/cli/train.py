@@ -130,7 +130,7 @@ def train(
         show_tiles(settings, preview_file, json=json)
         return 0
     if not settings.resume:
-        check_new_run(settings.out)
+        check_new_run(settings.out, data=[*settings.data, *settings.replay, *settings.unlabelled])
     return run_training(settings, json=json)
 
 

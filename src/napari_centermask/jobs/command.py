@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.io.datasets.folder import is_among_data
 from napari_centermask.io.own_files import check_target
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.child import own_command
@@ -14,6 +15,8 @@ from napari_centermask.jobs.place import is_elsewhere
 from napari_centermask.settings import TrainSettings
 
 RUN_FILE = "run.json"
+_WRITTEN = ("decoded", "pictures", "samples", "start", "unlabelled")
+"""Folders that a run writes; `training.run.copies` gives its copies of data a name that is free."""
 
 
 def new_run_folder(runs: Path, name: str | None = None) -> Path:
@@ -26,19 +29,37 @@ def new_run_folder(runs: Path, name: str | None = None) -> Path:
     return path
 
 
-def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",)) -> None:
-    """Raise an error if something of an earlier run would be overwritten.
+def check_new_run(folder: Path, left: Sequence[str] = ("last.pt",), *, data: Sequence[Path] = ()) -> None:
+    """Raise an error if something of an earlier run would be overwritten, or files of the run would lie among its data.
+
+    Parameters
+    ----------
+    data
+        Folders that the run reads, as they were given.
 
     Raises
     ------
     BadSettings
-        If one of the files `left` is there, or the folder is a project itself.
+        If one of the files `left` is there, the folder is a project itself or a file, or data lie where the run writes.
     """
     check_target(folder)
+    if folder.is_file():
+        raise BadSettings(f"{folder} is a file, and a run needs a folder. Choose another --out.")
     if earlier := next((name for name in left if (folder / name).exists()), None):
         raise BadSettings(
             f"{folder} has {earlier} of an earlier run, which would be overwritten. Choose another --out, "
             f"or continue that run: napari-centermask train {folder / RUN_FILE} --resume"
+        )
+    places = {path.resolve(): path for path in map(Path.expanduser, data)}
+    written = [folder, *(folder / name for name in _WRITTEN)]
+    if taken := next((places[path] for place in written if (path := place.expanduser().resolve()) in places), None):
+        raise BadSettings(
+            f"{taken} has data, and the run would write its files among them. Choose another --out, such as "
+            f"{folder / 'runs' / 'first'}."
+        )
+    if is_among_data(folder.expanduser(), places):
+        raise BadSettings(
+            f"{folder} has images or cells of the data, and the run would write its files among them. Choose another --out."
         )
 
 

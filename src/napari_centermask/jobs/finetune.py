@@ -61,7 +61,7 @@ def prepare(
     if files is not None and files.weights is None:
         raise BadModel(f"{files.name} has only ONNX graphs and cannot be trained. Start from a model with weights.")
     folder = Path(out).expanduser().resolve() if out is not None else new_run_folder(data / "runs")
-    check_new_run(folder, ("best.safetensors", "last.pt"))
+    check_new_run(folder, ("best.safetensors", "last.pt"), data=[data, *(replay or ())])
     is_new = not folder.exists()
     try:
         card = None if files is None else files.card

@@ -126,6 +126,17 @@ def test_annotations_without_splits_are_divided_into_a_copy(models, data, tmp_pa
     assert not (data / "annotations_val.json").exists()
 
 
+def test_the_copy_replaces_nothing_of_data_beside_the_results(models, data, tmp_path):
+    (tmp_path / "out").mkdir()
+    theirs = data.rename(tmp_path / "out" / "data")
+    (theirs / "annotations_train.json").rename(theirs / "annotations.json")
+    (theirs / "annotations_val.json").rename(theirs / "annotations_test.json")
+    before = {path: path.read_bytes() for path in theirs.rglob("*") if path.is_file()}
+    given = {"data": theirs, "images": None, "steps": [QuantiseStep(method="float16")]}
+    run.compress(_plan(models["unet"], None, tmp_path, **given))
+    assert {path: path.read_bytes() for path in theirs.rglob("*") if path.is_file()} == before
+
+
 def test_teachers_are_looked_up_before_anything_is_judged(models, data, tmp_path):
     said, steps = [], [{"do": "distil", "teachers": ["nobody"]}]
     with pytest.raises(BadModel, match="There is no model 'nobody'"):

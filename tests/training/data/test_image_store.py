@@ -5,7 +5,7 @@ import pytest
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.settings import PreprocessSettings
-from napari_centermask.training.data.image_store import DECODED, ImageStore, StoredImage
+from napari_centermask.training.data.image_store import DECODED, ImageStore, StoredImage, remove_decoded
 from napari_centermask.training.data.loader import tiles_of
 
 IMAGE = np.random.default_rng(0).integers(0, 4000, (2, 30, 40), dtype=np.uint16)
@@ -60,3 +60,15 @@ def test_a_file_that_was_cut_short_is_written_again_and_one_that_is_gone_is_name
     stored.path.unlink()
     with pytest.raises(UserError, match=r"a?\.raw is gone"):
         stored[0]
+
+
+def test_only_decoded_images_are_removed_with_a_run(tmp_path):
+    ImageStore(tmp_path / DECODED, 0).keep(IMAGE, "a")
+    theirs = tmp_path / DECODED / "field.raw"
+    theirs.write_bytes(b"of another program")
+    remove_decoded(tmp_path)
+    assert list((tmp_path / DECODED).iterdir()) == [theirs]
+    theirs.unlink()
+    ImageStore(tmp_path / DECODED, 0).keep(IMAGE, "a")
+    remove_decoded(tmp_path)
+    assert not (tmp_path / DECODED).exists()

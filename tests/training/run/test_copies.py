@@ -119,6 +119,15 @@ def test_a_folder_where_the_copy_would_be_stays_as_it_is(tmp_path):
     assert with_copies(settings).data == copied.data
 
 
+def test_no_copy_goes_into_data_that_are_called_as_the_folder_of_copies(tmp_path):
+    theirs = tools.pairs(tmp_path / "data")
+    before = sorted(theirs.rglob("*"))
+    copied = with_copies(settings_of(theirs, tmp_path))
+    assert sorted(theirs.rglob("*")) == before
+    assert copied.data == [tmp_path / "data-copy" / "data"]
+    assert with_copies(settings_of(theirs, tmp_path)).data == copied.data
+
+
 def test_a_copy_that_cannot_be_put_in_its_place_is_an_error(tmp_path, monkeypatch):
     def refuse(self, target):
         raise PermissionError(13, "Permission denied", str(target))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.store import zoo
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.training.data.dataset import freeze_dataset
+from napari_centermask.training.run.copies import freeze_in
 
 _ROUNDS = 7  # of the timing at the end; a choice
 _FIRST_ROUNDS = 2  # of that after each step; a choice
@@ -149,9 +151,8 @@ class _Run:
         if plan.data is None or plan.split is None or not _is_whole(plan.data, plan.split):
             return plan.data
         self.say("Copying the annotated images")
-        frozen = plan.out / "data"
-        freeze_dataset(plan.data, frozen, trained_on=self.start.card.trained_on, say=self.say)
-        return frozen
+        how = partial(freeze_dataset, plan.data, trained_on=self.start.card.trained_on, say=self.say)
+        return freeze_in(plan.out, how)
 
     def _images(self) -> list[Path]:
         """To calibrate on, evenly spread over all there are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,14 +70,30 @@ def files_of(folder: Path) -> list[Path]:
     BadAnnotations
         As `recognise`.
     """
-    folder = Path(folder)
-    lists = [path for ending in ("json", "yaml", "yml", "txt") for path in folder.glob(f"*.{ending}")]
+    lists = [path for ending in ("json", "yaml", "yml", "txt") for path in Path(folder).glob(f"*.{ending}")]
+    return [*lists, *_cells_and_images(Path(folder))]
+
+
+def is_among_data(place: Path, folders: Iterable[Path]) -> bool:
+    """Whether new files in a folder would lie among the images or the cells of data folders.
+
+    Raises
+    ------
+    BadAnnotations
+        As `recognise`.
+    """
+    if not place.is_dir():
+        return False
+    return place.resolve() in {path.parent.resolve() for folder in folders for path in _cells_and_images(Path(folder))}
+
+
+def _cells_and_images(folder: Path) -> list[Path]:
     dataset = of_other_tool(folder)
     if dataset is not None:
         items = [item for items in dataset.splits.values() for item in items]
-        return lists + [path for item in items for path in (item.image, item.cells, item.markers) if path is not None]
+        return [path for item in items for path in (item.image, item.cells, item.markers) if path is not None]
     names = {name for path in folder.glob("annotations*.json") for name in _image_names(path)}
-    return lists + [path for name in names for path in (folder / "images" / name, folder / name) if is_file(path)]
+    return [path for name in names for path in (folder / "images" / name, folder / name) if is_file(path)]
 
 
 def _image_names(path: Path) -> list[str]:

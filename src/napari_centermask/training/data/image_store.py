@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from napari_centermask.io.whole_file import whole_file
 
 DECODED = "decoded"
 """The folder of the decoded images in a run folder; it is removed when the run has ended, but not when it was stopped."""
+_OURS = re.compile(r"\.?[0-9a-f]{32}\.raw(\.\d+\.part)?")
+"""Names of the files in it, and of those that a killed process left half written."""
 
 
 @dataclass(frozen=True)
@@ -109,5 +112,11 @@ class ImageStore:
 
 
 def remove_decoded(run: Path) -> None:
-    """Remove the decoded images of a run folder, if it has any."""
-    shutil.rmtree(Path(run) / DECODED, ignore_errors=True)
+    """Remove the decoded images of a run folder, if it has any, and nothing else that lies there."""
+    folder = Path(run) / DECODED
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _OURS.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
+    with suppress(OSError):  # if there is something else in it
+        folder.rmdir()

@@ -54,7 +54,7 @@ def with_copies(
     changes = {
         field: readable(
             getattr(settings, field),
-            place / field,
+            _place_of(field, place, settings),
             trained_on=known,
             out=settings.out,
             is_kept=settings.resume,
@@ -63,6 +63,13 @@ def with_copies(
         for field in _FIELDS
     }
     return settings.model_copy(update=changes)
+
+
+def _place_of(field: str, place: Path, settings: TrainSettings) -> Path:
+    """The folder of the copies; beside it if that is a folder of data itself, into which no copy of earlier versions was put."""
+    given = {Path(folder).expanduser().resolve() for name in _FIELDS for folder in getattr(settings, name)}
+    taken = (place / field).resolve() in given and not any((place / field).glob(f"*/{_MADE_OF}"))
+    return place / (f"{field}-copy" if taken else field)
 
 
 def readable(
