@@ -1,5 +1,7 @@
 """Training data of other tools are read as they lie, with all cells and the splits that they have."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -158,6 +160,37 @@ def test_a_list_of_images_is_a_split_of_yolo(tmp_path):
     assert {name: len(items) for name, items in dataset.splits.items()} == {"train": 2, "val": 2}
     (folder / "train.txt").write_text("images/train/gone.png\n")
     with pytest.raises(BadAnnotations, match=r"train\.txt lists images/train/gone\.png"):
+        recognise(folder)
+
+
+def test_an_image_of_two_splits_is_read_once_and_it_is_said(tmp_path):
+    """As in YOLO's coco8-seg and coco128-seg, where train and val are the same folder."""
+    folder = tools.yolo(tmp_path)
+    (folder / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [live, dead]\n")
+    said: list[str] = []
+    records = read_all(recognise(folder), say=said.append)
+    assert len(records) == len({record.path for record in records}) == 4
+    assert "4 images of val are in train, too: its figures are too good." in said
+
+
+@pytest.mark.parametrize("root", ["/home/somebody/sets/cells/", "C:\\Users\\somebody\\cells\\"])
+def test_a_list_with_paths_of_another_computer_finds_its_folders(tmp_path, root):
+    folder = tools.yolo(tmp_path)
+    (folder / "data.yaml").write_text(f"train: '{root}images/train'\nval: '{root}images/val'\nnames: [live, dead]\n")
+    dataset = recognise(folder)
+    assert {name: len(items) for name, items in dataset.splits.items()} == {"train": 4, "val": 2}
+
+
+def test_images_for_tests_that_a_list_names_may_be_missing_and_others_not(tmp_path):
+    folder = tools.roboflow(tmp_path)
+    shutil.rmtree(folder / "test")
+    said: list[str] = []
+    dataset = recognise(folder)
+    read_items(dataset, "train", say=said.append)
+    assert dataset.split_names == ["train", "val"]
+    assert "data.yaml names ../test/images for tests, which is not there: left out." in said
+    shutil.rmtree(folder / "valid")
+    with pytest.raises(BadAnnotations, match=r"data\.yaml names \.\./valid/images, which is not there"):
         recognise(folder)
 
 

@@ -133,7 +133,16 @@ def _dataset(folder: Path, format: str, places: Sequence[Place]) -> Dataset:
         if format == "yolo":  # as Ultralytics counts them
             own += [Item(image, None) for image in alone]
         items.setdefault(place.split, []).extend(own)
-    return Dataset(folder, _title(format, places[0]), format, items, tuple(notes))
+    return Dataset(folder, _title(format, places[0]), format, items, (*notes, *_in_train_too(items)))
+
+
+def _in_train_too(items: Mapping[str, Sequence[Item]]) -> Iterator[str]:
+    """Of which splits images are trained on, as in YOLO's small examples."""
+    train = {item.image for item in items.get("train", ())}
+    for split in ("val", "test"):
+        n = len(train & {item.image for item in items.get(split, ())})
+        if n:
+            yield f"{counted(n, 'image')} of {split} {'is' if n == 1 else 'are'} in train, too: its figures are too good."
 
 
 def _title(format: str, place: Place) -> str:

@@ -64,8 +64,9 @@ def read_items(
 
 
 def read_all(dataset: Dataset, *, say: Say = silent, advance: Advance = silent) -> list[ImageRecord]:
-    """The images of all splits."""
-    merged = replace(dataset, splits={WHOLE: [item for items in dataset.splits.values() for item in items]})
+    """The images of all splits, each once."""
+    every = dict.fromkeys(item for items in dataset.splits.values() for item in items)
+    merged = replace(dataset, splits={WHOLE: [*every]})
     return read_items(merged, None, say=say, advance=advance)
 
 

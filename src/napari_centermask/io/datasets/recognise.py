@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations
@@ -29,8 +30,7 @@ def recognise(folder: Path) -> Dataset | None:
     if not folder.is_dir():
         return None
     found = from_challenge(folder)
-    listed = [] if found else [d for d in from_pairs(folder, places_in_yaml(folder)) if d.format == "yolo"]
-    found = found or listed or from_pairs(folder, find_places(folder))
+    found = found or _listed(folder) or from_pairs(folder, find_places(folder))
     if len(found) > 1:
         ways = "; ".join(f"{d.title} ({d.example})" for d in found)
         raise BadAnnotations(
@@ -38,3 +38,13 @@ def recognise(folder: Path) -> Dataset | None:
             "right one with `napari-centermask convert`."
         )
     return found[0] if found else None
+
+
+def _listed(folder: Path) -> list[Dataset]:
+    """What YOLO's `data.yaml` names."""
+    places, notes = places_in_yaml(folder)
+    return [
+        replace(dataset, notes=(*notes, *dataset.notes))
+        for dataset in from_pairs(folder, places)
+        if dataset.format == "yolo"
+    ]

@@ -10,27 +10,36 @@ from napari_centermask.io.datasets.pairs import SPLITS, Place
 from napari_centermask.io.formats.yolo import NAMES, yaml_values
 
 
-def places_in_yaml(folder: Path) -> list[Place]:
-    """The places that a `data.yaml` in the folder names; empty without one, or if it names none.
+def places_in_yaml(folder: Path) -> tuple[list[Place], list[str]]:
+    """The places that a `data.yaml` in the folder names, and notes; no places without one, or if it names none.
 
     Labels are in the folder that mirrors `images/` as `labels/`, or else beside the images, as Ultralytics looks for them.
+    As there, images for tests may be missing, which Roboflow always names.
 
     Raises
     ------
     BadAnnotations
-        If something that it names is not there.
+        If something else that it names is not there.
     """
     file = next((folder / name for name in NAMES if name.endswith("ml") and (folder / name).is_file()), None)
     if file is None:
-        return []
+        return [], []
     values = yaml_values(file.read_text(encoding="utf-8-sig", errors="replace"))
     roots = [folder / str(values.get("path") or "."), folder]
-    return [
-        place
-        for split, names in SPLITS.items()
-        for entry in _entries(next((values[name] for name in names if values.get(name)), None))
-        for place in _places(file, split, _found(file, entry, roots))
-    ]
+    places: list[Place] = []
+    notes: list[str] = []
+    for split, names in SPLITS.items():
+        for entry in _entries(next((values[name] for name in names if values.get(name)), None)):
+            path = _found(entry, roots)
+            if path is not None:
+                places += _places(file, split, path)
+            elif split == "test":
+                notes.append(f"{file.name} names {entry} for tests, which is not there: left out.")
+            else:
+                raise BadAnnotations(
+                    f"{file} names {entry}, which is not there. Correct the path in it, or put the images there."
+                )
+    return places, notes
 
 
 def _entries(value: object) -> list[str]:
@@ -38,13 +47,14 @@ def _entries(value: object) -> list[str]:
     return [entry for entry in values if isinstance(entry, str)]
 
 
-def _found(file: Path, entry: str, roots: Sequence[Path]) -> Path:
-    """The folder or list of images; Roboflow writes `../train/images` for train/images."""
-    plain = PurePosixPath(*(part for part in PurePosixPath(entry.replace("\\", "/")).parts if part not in ("..", ".")))
-    for path in (root / name for root in roots for name in (entry, str(plain))):
-        if path.exists():
-            return path
-    raise BadAnnotations(f"{file} names {entry}, which is not there. Correct the path in it, or put the images there.")
+def _found(entry: str, roots: Sequence[Path]) -> Path | None:
+    """The folder or list of images; Roboflow writes `../train/images` for train/images, and others a path on their computer."""
+    text = entry.replace("\\", "/")
+    plain = PurePosixPath(*(part for part in PurePosixPath(text).parts if part not in ("..", ".")))
+    names = [entry, str(plain)]
+    if text.startswith("/") or text[1:2] == ":":  # the last parts that say which images are meant: images/train
+        names += ["/".join(plain.parts[k:]) for k in range(1, len(plain.parts) - 1)]
+    return next((path for name in names for root in roots if (path := root / name).exists()), None)
 
 
 def _places(file: Path, split: str, path: Path) -> Iterator[Place]:
