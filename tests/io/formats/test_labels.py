@@ -10,7 +10,11 @@ from napari_centermask.io.formats import FORMATS
 from napari_centermask.io.formats.files import read_files
 
 
-@pytest.mark.parametrize("value", [True, np.uint8(1), np.uint8(255)], ids=["bool", "1", "255"])
+@pytest.mark.parametrize(
+    "value",
+    [True, np.uint8(1), np.uint8(255), np.uint16(65_535), np.float32(255)],
+    ids=["bool", "1", "255", "65535", "float"],
+)
 def test_the_blobs_of_a_binary_mask_are_cells_and_it_is_said(tmp_path, value):
     mask = np.zeros((2, 20, 20), np.asarray(value).dtype)
     mask[0, 2:6, 2:6] = mask[0, 6:9, 6:9] = mask[0, 12:15, 12:15] = mask[1, 4:7, 4:7] = value

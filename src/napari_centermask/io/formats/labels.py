@@ -52,15 +52,13 @@ def read(path: Path, images: Path | None = None, advance: Advance = silent) -> R
 
 
 def _is_binary(stack: np.ndarray) -> bool:
-    """Whether an array is a foreground mask and not labels: bool, or 8 bits with only 0 and 1, or 0 and 255."""
+    """Whether an array is a foreground mask and not labels: bool, 0 and 1 of 8 bits, or 0 and 255 or 65,535 of any."""
     if stack.dtype == bool:
         return True
-    return (
-        stack.dtype == np.uint8
-        and bool(stack.any())
-        and set(np.unique(stack).tolist()) <= {0, int(stack.max())}
-        and (int(stack.max()) in (1, 255))
-    )
+    top = stack.max(initial=0)
+    if top not in ((1, 255) if stack.dtype == np.uint8 else (255, 65_535)):
+        return False
+    return set(np.unique(stack).tolist()) <= {0, top}
 
 
 def _separated(stack: np.ndarray) -> tuple[np.ndarray, int]:
