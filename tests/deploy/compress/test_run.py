@@ -5,10 +5,12 @@ import json
 
 import pytest
 
+import other_tools
 from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.deploy.compress import run
 from napari_centermask.deploy.compress.judge import Judge
 from napari_centermask.deploy.compress.plan import Plan, QuantiseStep
+from napari_centermask.io.coco.document import read_coco
 from napari_centermask.models.store import registry, zoo
 
 
@@ -124,6 +126,15 @@ def test_annotations_without_splits_are_divided_into_a_copy(models, data, tmp_pa
     run.compress(_plan(models["unet"], None, tmp_path, **given))
     assert {p.name for p in (tmp_path / "out" / "data").iterdir()} >= {"annotations_train.json", "annotations_val.json"}
     assert not (data / "annotations_val.json").exists()
+
+
+def test_data_of_another_tool_are_copied_with_their_splits(models, tmp_path):
+    theirs = other_tools.stardist(tmp_path / "theirs")
+    given = {"data": theirs, "images": None, "steps": [QuantiseStep(method="float16")]}
+    run.compress(_plan(models["unet"], None, tmp_path, **given))
+    counts = {s: len(read_coco(tmp_path / "out" / "data" / f"annotations_{s}.json")) for s in ("train", "val", "test")}
+    assert counts["test"] == 2
+    assert counts["train"] >= 5
 
 
 def test_the_copy_replaces_nothing_of_data_beside_the_results(models, data, tmp_path):

@@ -17,6 +17,7 @@ from napari_centermask.deploy.compress.judge import Judge, unannotated
 from napari_centermask.deploy.compress.make import Made, Maker, Say, graphs_of, is_accepted
 from napari_centermask.deploy.compress.plan import DistilStep, Plan, QuantiseStep, check_order
 from napari_centermask.evaluation.folder import read_truth
+from napari_centermask.io.datasets.folder import of_other_tool
 from napari_centermask.io.image_files import image_files
 from napari_centermask.io.images import read_plane
 from napari_centermask.io.reviewed import with_right_cells
@@ -146,7 +147,7 @@ class _Run:
         return Result(rows, sentence, chosen)
 
     def _data(self) -> Path | None:
-        """Annotated images in splits: of a project, or of a folder without splits, a copy is divided as for fine-tuning."""
+        """Annotated images in splits: of a project, of another tool's data, or without splits, a copy, as for fine-tuning."""
         plan = self.plan
         if plan.data is None or plan.split is None or not _is_whole(plan.data, plan.split):
             return plan.data
@@ -226,10 +227,10 @@ class _Run:
 
 
 def _is_whole(data: Path, split: str) -> bool:
-    """Whether annotated data are not yet divided into splits."""
+    """Whether annotated data are not yet divided into splits in COCO."""
     if (data / f"annotations_{split}.json").is_file():
         return False
-    return (data / "project.json").is_file() or (data / "annotations.json").is_file()
+    return any((data / name).is_file() for name in ("project.json", "annotations.json")) or bool(of_other_tool(data))
 
 
 def _spread(items: list[T], most: int) -> list[T]:
