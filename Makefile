@@ -69,7 +69,7 @@ test-packaging: setup
 # The lower bounds in pyproject.toml, each at its lowest. What old packages warn of is not ours.
 test-lowest: setup
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
-	$(BIN)/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[figures,formats,onnx,test]'
+	$(BIN)/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[cluster,figures,formats,onnx,test]'
 	env OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q --suite=core -n 2 $(HEADLESS) -W ignore::DeprecationWarning
 
 # The tests that draw, on Qt bindings other than PyQt6, each in an environment of its own: make test-bindings BINDINGS=PyQt5
