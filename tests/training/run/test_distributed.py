@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.interrupts import HeldInterrupts
 from napari_centermask.training.run import distributed as distributed_module
 from napari_centermask.training.run import loop
 from napari_centermask.training.run.distributed import World
@@ -66,7 +67,7 @@ def pair(monkeypatch):
 
 def until_halved(settings):
     """The batch after the first shortage of a run with four tiles."""
-    run = loop._Run(settings.model_copy(update={"batch": 4}), lambda *_: {"AP": 0.0})
+    run = loop._Run(settings.model_copy(update={"batch": 4}), lambda *_: {"AP": 0.0}, HeldInterrupts())
     for event in run.events():
         if event.event == "notice":
             return event.batch
