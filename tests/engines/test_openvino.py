@@ -33,6 +33,10 @@ def test_no_boxes_give_no_masks(engine, tiles):
     assert quality.shape == (0,)
 
 
+def test_processes_that_share_the_cores_do_not_take_the_same_ones(nuclei):
+    assert compile_graph(nuclei.graphs[0], "cpu", 1).get_property("ENABLE_CPU_PINNING") is False
+
+
 def test_a_device_that_it_does_not_have_is_refused(nuclei):
     with pytest.raises(BadSettings, match="onnx or torch"):
         compile_graph(nuclei.graphs[0], "cuda", None)

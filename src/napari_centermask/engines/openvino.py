@@ -168,6 +168,7 @@ def compile_graph(graph: Path | Any, device: str, threads: int | None, *, precis
     config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
+        config["ENABLE_CPU_PINNING"] = False  # all processes that leave cores free would take the same ones
     return _core().compile_model(str(graph) if isinstance(graph, Path) else graph, "CPU", config)
 
 
