@@ -79,7 +79,7 @@ BINDINGS := PySide6!=6.12.0 PyQt5
 test-bindings: setup
 	for binding in $(BINDINGS); do \
 	  env=.venv-$${binding%%!*}; test -x $$env/bin/python || $(PYTHON) -m venv $$env; \
-	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[bioio,figures,formats,train,test,test-plugins]' "napari>=0.6" "$$binding"; \
+	  $(BIN)/uv pip install -q --python $$env/bin/python -c constraints.txt -e '.[bioio,figures,formats,measure,train,test,test-plugins]' "napari>=0.6" "$$binding"; \
 	  $(MAKE) --no-print-directory test-gui BIN=$$env/bin; \
 	done
 

@@ -98,7 +98,6 @@ def test_what_a_command_reads_stays(folder, tmp_path, monkeypatch, tokens, capsy
         (in_coco, "images/a.tif"),
         (in_coco, "annotations.json"),
     ],
-    ids=str,
 )
 @pytest.mark.parametrize(
     "tokens",
