@@ -145,7 +145,7 @@ def test_a_full_disk_says_what_to_do_and_nothing_is_lost(fake, field, places, mo
         write(self, *arguments)
 
     monkeypatch.setattr(CellParts, "write", full)
-    with pytest.raises(CannotSave, match=r"Make room on the disk.*same command again"):
+    with pytest.raises(CannotSave, match=r"Make room on the disk.*same run again"):
         finish(segment_large(field, fake.engine(), options(tile=256), places, command=COMMAND))
     finish(segment_large(field, fake.engine(), options(tile=256), places, command=COMMAND))
     assert_same(places, in_memory(field, fake.engine(), options(tile=256)))
