@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QWidg
 
 from napari_centermask.core.errors import UserError
 from napari_centermask.widgets.edit.dock import CorrectDock
+from napari_centermask.widgets.edit.large_parts import parts_of
 from napari_centermask.widgets.viewer.dock import Dock, open_dock, share_place
 from napari_centermask.widgets.viewer.state import session_of
 
@@ -14,10 +15,11 @@ RIGHT, LEFT = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.LeftDockW
 
 
 def listeners(viewer):
-    """How many slots hear the session and the layer list."""
+    """How many slots hear the session, its parts of large images, which outlive every dock and listen too, and the layer list."""
+    parts = parts_of(viewer.__wrapped__)
     events = viewer.__wrapped__.layers.events
     emitters = (events.inserted, events.removed, events.reordered, viewer.__wrapped__.layers.selection.events.active)
-    return len(session_of(viewer).changed), [len(e.callbacks) for e in emitters]
+    return len(session_of(viewer).changed), len(parts.changed), [len(e.callbacks) for e in emitters]
 
 
 class HalfBuilt(CorrectDock):
