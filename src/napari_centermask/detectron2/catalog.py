@@ -10,7 +10,7 @@ from napari_centermask.core.instances import Instances
 from napari_centermask.detectron2.installed import require
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.io.reviewed import truths_of
 from napari_centermask.io.rle import compress, encode
 
 
@@ -58,9 +58,7 @@ def register_data(name: str, folder: Path | str, *, split: str | None = None) ->
 def dicts(path: Path) -> list[dict[str, Any]]:
     """detectron2's standard records of an annotation file, one for each image that can be trained on."""
     records = read_annotated(path, images_root=path.parent / "images")
-    partial = is_partial(records)
-    kept = [(record, truth_of(record, partial=partial)) for record in records if record.path is not None]
-    return [_record(record, truth.instances) for record, truth in kept if not truth.is_empty]
+    return [_record(record, truth.instances) for record, truth in truths_of(records) if record.path is not None]
 
 
 def _record(record: ImageRecord, cells: Instances) -> dict[str, Any]:

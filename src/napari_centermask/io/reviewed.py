@@ -77,17 +77,22 @@ def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
     return Truth(Instances(record.shape, right, categories=categories), reviewed, doubtful)
 
 
+def truths_of(records: Sequence[ImageRecord]) -> list[tuple[ImageRecord, Truth]]:
+    """The images of a file, each with its reviewed cells and regions, without those of which nothing is known."""
+    partial = is_partial(records)
+    truths = ((record, truth_of(record, partial=partial)) for record in records)
+    return [(record, truth) for record, truth in truths if not truth.is_empty]
+
+
 def with_right_cells(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     """The records of a file with the cells that are right, and the regions in which none is missing.
 
     Images of which nothing is known are left out.
     """
     partial = is_partial(records)
-    truths = ((record, truth_of(record, partial=partial)) for record in records)
     return [
         replace(r, instances=truth.instances, reviewed=r.reviewed if partial else ((0, 0, *r.shape),))
-        for r, truth in truths
-        if not truth.is_empty
+        for r, truth in truths_of(records)
     ]
 
 

@@ -16,7 +16,7 @@ from napari_centermask.core.result import centre
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.files import sha256_of
 from napari_centermask.io.image_names import is_file
-from napari_centermask.io.reviewed import is_partial, truth_of
+from napari_centermask.io.reviewed import truths_of
 from napari_centermask.io.scene_paths import split
 
 TrainedOn = Mapping[str, Sequence[Sequence[int]]]
@@ -49,12 +49,8 @@ def _of_folder(path: Path) -> str:
 
 def places_of(records: Sequence[ImageRecord]) -> dict[str, list[Box]]:
     """The places used in training with annotated images: reviewed regions, and the middles of right cells outside them."""
-    partial = is_partial(records)
     places: dict[str, list[Box]] = {}
-    for record in records:
-        truth = truth_of(record, partial=partial)
-        if truth.is_empty:
-            continue
+    for record, truth in truths_of(records):
         whole = ((0, 0, *record.shape),)
         boxes = whole if truth.reviewed is None else (*truth.reviewed, *map(_middle, truth.instances))
         if record.path is not None:

@@ -85,6 +85,15 @@ def test_cells_of_another_run_are_replaced_only_after_a_question(viewer, dock, r
     assert len([layer for layer in viewer.layers if layer.name.startswith("discs cells_")]) == 1
 
 
+def test_layers_that_a_correction_added_make_way_too(viewer, dock, run_to_end, discs, folder):
+    viewer.add_image(da.from_array(discs()), name="discs")
+    stale = viewer.add_labels(
+        np.zeros((128, 128), int), metadata={large_reader.LARGE: str(folder / "discs_cells.ome.zarr")}
+    )
+    run_to_end()
+    assert stale not in viewer.layers
+
+
 def test_nothing_runs_without_a_folder(viewer, dock, discs, folder, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
     viewer.add_image(da.from_array(discs()), name="discs")

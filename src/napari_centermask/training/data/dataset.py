@@ -16,7 +16,7 @@ from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.datasets.folder import annotation_path, of_other_tool, read_folder
 from napari_centermask.io.files import link_file
 from napari_centermask.io.groups import sources_of
-from napari_centermask.io.reviewed import PARTIAL, is_partial, truth_of
+from napari_centermask.io.reviewed import PARTIAL, is_partial, truths_of
 from napari_centermask.io.scene_paths import file_of, flat, is_zarr_name
 from napari_centermask.io.scene_paths import split as split_path
 from napari_centermask.io.trained_on import TrainedOn
@@ -55,15 +55,14 @@ def read_records(
     else:
         records = read_folder(source, split, say=say)
         check_images(annotation_path(source, split), records)
-    partial = is_partial(records)
-    known = [r for r in records if not truth_of(r, partial=partial).is_empty]
-    n_cells = sum(len(truth_of(r, partial=partial).instances) for r in known)
+    known = truths_of(records)
+    n_cells = sum(len(truth.instances) for _, truth in known)
     if n_cells < fewest:
         raise BadAnnotations(
             f"{source.name} has {n_cells} reviewed or corrected cells; at least {fewest} are needed. "
             "Correct more cells, or mark a region as reviewed."
         )
-    return _with_used_categories(known)
+    return _with_used_categories([record for record, _ in known])
 
 
 def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:

@@ -19,7 +19,7 @@ from napari_centermask.core.normalise import intensity_range
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.images import read_channel_names, read_plane
-from napari_centermask.io.reviewed import Truth, is_partial, truth_of
+from napari_centermask.io.reviewed import Truth, truths_of
 from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.image_store import DECODED, ImageStore
@@ -108,9 +108,7 @@ def validation_images(folder: Path, most: int, store: ImageStore) -> list[Sample
 def _annotated(folder: Path, split: str) -> list[tuple[ImageRecord, Truth]]:
     """What is known of the images of a split, without those of which nothing is known."""
     records = read_annotated(annotation_file(folder, split), images_root=folder / "images")
-    partial = is_partial(records)
-    truths = ((record, truth_of(record, partial=partial)) for record in records)
-    return [(record, truth) for record, truth in truths if not truth.is_empty]
+    return truths_of(records)
 
 
 def _decoded(folder: str, record: ImageRecord, truth: Truth) -> Sample:

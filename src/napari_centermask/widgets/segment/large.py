@@ -19,6 +19,7 @@ from napari_centermask.io.scene_paths import file_of, flat_name, safe_names
 from napari_centermask.io.zarr_groups import zarr_package
 from napari_centermask.models.store.zoo import model_paths
 from napari_centermask.widgets.segment.controls import ALL, PLANE
+from napari_centermask.widgets.viewer.large_reader import LARGE
 from napari_centermask.widgets.viewer.planes import ImagePlanes
 from napari_centermask.widgets.viewer.shown import image_path
 from napari_centermask.widgets.viewer.writer import step_um
@@ -58,14 +59,11 @@ def disk_image(source: Image, planes: ImagePlanes, scope: str, index: Index) -> 
     """
     name = safe_names([flat_name(source.name)])[0]
     array, leading, channel = planes.array, planes.leading, planes.channel_axis
+    if scope == PLANE and leading:
+        array, leading, channel = planes.at(index), (), None if channel is None else 0
+        name = "_".join([name, *map(str, index)])
     if planes.rgb:
         array = array[..., :3]
-    if scope == PLANE and leading:
-        key: list[Any] = [slice(None)] * array.ndim
-        for axis, i in zip(planes.axes, index, strict=True):
-            key[axis] = i
-        array, leading, channel = array[tuple(key)], (), None if channel is None else 0
-        name = "_".join([name, *map(str, index)])
     if len(leading) > len(_PLANES):
         raise BadImage(f"'{source.name}' has {len(leading)} axes of planes; two can be written. Choose 'This plane'.")
     letters = iter(_PLANES[len(_PLANES) - len(leading) :])
@@ -133,8 +131,8 @@ class LargeRun:
         is_taken = places.cells.exists() or places.table.exists()
         if is_taken and places.state(command) is None:
             places.check_free()
-        if is_taken and places.state(command) is None and not self._may_replace(places):
-            return None
+            if not self._may_replace(places):
+                return None
         return places
 
     def _may_replace(self, places: LargePlaces) -> bool:
@@ -176,5 +174,5 @@ def _command(source: Image, image: DiskImage, settings: SegmentSettings) -> dict
 
 
 def _shows(layer: Layer, places: LargePlaces) -> bool:
-    path = layer.source.path
-    return bool(path) and Path(path) == places.cells
+    folder = layer.metadata.get(LARGE)  # a layer that a correction added has no file
+    return folder is not None and Path(folder) == places.cells

@@ -97,12 +97,16 @@ class ImagePlanes:
         """The positions of all planes."""
         return list(product(*map(range, self.leading)))
 
-    def plane(self, index: Index) -> Any:
-        """(C, H, W) view of one plane; nothing is computed or copied for arrays in memory and dask."""
+    def at(self, index: Index) -> Any:
+        """View of one plane with the other axes as they are: channels first or none, colours last."""
         key: list[Any] = [slice(None)] * self.array.ndim
         for axis, i in zip(self.axes, index, strict=True):
             key[axis] = i
-        plane = self.array[tuple(key)]
+        return self.array[tuple(key)]
+
+    def plane(self, index: Index) -> Any:
+        """(C, H, W) view of one plane; nothing is computed or copied for arrays in memory and dask."""
+        plane = self.at(index)
         if self.rgb:
             return plane.transpose(2, 0, 1)[:3]
         return plane[None] if self.channel_axis is None else plane

@@ -131,7 +131,7 @@ def segment_to_disk(
     Parameters
     ----------
     planes
-        None: the image has its own.
+        Not used, as the image has its own; every task of a run gets some.
     command
         As in `pipeline.large_image.segment_large`.
     """
