@@ -1051,7 +1051,7 @@ class TrainSettings(Settings):
         ge=0,
         title="Images in memory",
         json_schema_extra=shown("MB"),
-        description="Decoded images up to this size stay in memory; of the others, tiles are read from the run folder.",
+        description="Decoded images and cells stay in memory up to this size; of the others, tiles are read from the run folder.",
     )
     device: str = Field("auto", title="Device", description="Processor that trains: auto, cpu, cuda, cuda:1, ...")
     tensorboard: bool = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-_WITH_GPU = {"onnx": "gpu", "train": "gpu-train", "all": "gpu-all"}
+_WITH_GPU = {"onnx": "gpu", "train": "gpu-train", "compress": "gpu-compress", "all": "gpu-all"}
 """The same extras with ONNX Runtime for NVIDIA GPUs, which the CPU's would overwrite: both install the folder onnxruntime/."""
 
 

@@ -150,6 +150,27 @@ def intersection(a: Instance, b: Instance) -> int:
     return int(np.count_nonzero(part_a & part_b))
 
 
+def diameters(areas: np.ndarray) -> np.ndarray:
+    """(N,) float64, diameter in pixels of the disk of each area."""
+    return np.asarray(2.0 * np.sqrt(areas / np.pi))
+
+
+def typical_diameter(boxes: np.ndarray, areas: np.ndarray, shape: tuple[int, int]) -> float:
+    """Median diameter in pixels of the cells that do not touch the border, or of all if those are fewer than three.
+
+    Parameters
+    ----------
+    boxes
+        (N, 4) int (y0, x0, y1, x1), at least one.
+    areas
+        (N,) pixels of each cell.
+    shape
+        (H, W) of the image.
+    """
+    whole = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2:] < shape).all(axis=1)
+    return float(np.median(diameters(areas[whole] if whole.sum() >= 3 else areas)))
+
+
 class Instances:
     """All cells of one image plane, by id.
 
@@ -203,15 +224,16 @@ class Instances:
         return list(self._by_id)
 
     @property
+    def statuses(self) -> frozenset[str]:
+        """The statuses that its cells have."""
+        return frozenset(cell.status for cell in self)
+
+    @property
     def diameter(self) -> float | None:
         """Median diameter in pixels of the cells that do not touch the border (of all if there are few); None without cells."""
         if not self._by_id:
             return None
-        height, width = self.shape
-        boxes = ((c.diameter, c.box) for c in self)
-        rows = [(d, y0 > 0 and x0 > 0 and y1 < height and x1 < width) for d, (y0, x0, y1, x1) in boxes]
-        inside = [d for d, is_whole in rows if is_whole]
-        return float(np.median(inside if len(inside) >= 3 else [d for d, _ in rows]))
+        return typical_diameter(np.array([c.box for c in self]), np.array([c.area for c in self]), self.shape)
 
     @property
     def next_id(self) -> int:
@@ -273,6 +295,10 @@ class Instances:
             raise ValueError("An instance needs a boolean mask with at least one pixel.")
         if y0 < 0 or x0 < 0 or y1 > self.shape[0] or x1 > self.shape[1]:
             raise ValueError(f"Instance box {instance.box} leaves the image of shape {self.shape}.")
+
+    def with_categories(self, categories: dict[int, str]) -> Instances:
+        """The same cells with other names of the categories."""
+        return Instances(self.shape, self, categories=categories, are_checked=True)
 
     def filter(self, *, min_score: float = 0.0, categories: Iterable[int] | None = None) -> Instances:
         """Cells with at least `min_score` (and of `categories`), same ids."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,11 +45,11 @@ def is_partial(records: Iterable[ImageRecord]) -> bool:
 
     Otherwise, as in files of other programs, its images count as fully annotated.
     """
-    seen = set()
+    seen: set[str] = set()
     for record in records:
         if record.reviewed or record.extra.get(PARTIAL):
             return True
-        seen |= {cell.status for cell in record.instances}
+        seen |= record.instances.statuses
     return "predicted" in seen and bool(seen & set(HUMAN))
 
 
@@ -64,24 +64,30 @@ def truth_of(record: ImageRecord, *, partial: bool) -> Truth:
     partial
         The result of `is_partial` for the whole file.
     """
-    cells = [c for c in record.instances if c.status != "rejected"]
     categories = record.instances.categories
+    if not partial and "rejected" not in record.instances.statuses:
+        cells = record.instances  # which may be in a file
+    else:
+        rest = (c for c in record.instances if c.status != "rejected")
+        cells = Instances(record.shape, rest, categories=categories, are_checked=True)
     if not partial:
         whole: tuple[Box, ...] | None = ((0, 0, *record.shape),) if record.crowds else None
-        return Truth(Instances(record.shape, cells, categories=categories), whole, record.crowds)
+        return Truth(cells, whole, record.crowds)
     right = [c for c in cells if c.status in HUMAN or is_centred(c, record.reviewed)]
     kept = {c.id for c in right}
     doubtful = (*(c for c in cells if c.id not in kept), *record.crowds)
     is_whole = covers(record.reviewed, record.shape) and not record.crowds
     reviewed = None if is_whole else record.reviewed
-    return Truth(Instances(record.shape, right, categories=categories), reviewed, doubtful)
+    return Truth(Instances(record.shape, right, categories=categories, are_checked=True), reviewed, doubtful)
 
 
-def truths_of(records: Sequence[ImageRecord]) -> list[tuple[ImageRecord, Truth]]:
+def truths_of(records: Sequence[ImageRecord]) -> Iterator[tuple[ImageRecord, Truth]]:
     """The images of a file, each with its reviewed cells and regions, without those of which nothing is known."""
     partial = is_partial(records)
-    truths = ((record, truth_of(record, partial=partial)) for record in records)
-    return [(record, truth) for record, truth in truths if not truth.is_empty]
+    for record in records:
+        truth = truth_of(record, partial=partial)
+        if not truth.is_empty:
+            yield record, truth
 
 
 def with_right_cells(records: Sequence[ImageRecord]) -> list[ImageRecord]:

@@ -7,6 +7,7 @@ from napari_centermask.core.errors import UserError
 from napari_centermask.settings import PreprocessSettings
 from napari_centermask.training.data.image_store import DECODED, ImageStore, StoredImage, remove_decoded
 from napari_centermask.training.data.loader import tiles_of
+from napari_centermask.training.data.packed_cells import size_of
 
 IMAGE = np.random.default_rng(0).integers(0, 4000, (2, 30, 40), dtype=np.uint16)
 
@@ -38,7 +39,7 @@ def test_images_that_corrected_ones_replace_take_no_room_in_memory(settings):
     correct = PreprocessSettings(background="gaussian", background_size=30)
     settings = settings.model_copy(update={"preprocess": correct})
     corrected = tiles_of(settings).folders[0]
-    room = 1.1 * sum(np.asarray(sample.image).nbytes for sample in corrected) / 1e6
+    room = 1.1 * sum(np.asarray(sample.image).nbytes + size_of(sample.cells) for sample in corrected) / 1e6
     (kept,) = tiles_of(settings.model_copy(update={"images_in_memory_mb": room})).folders
     assert all(isinstance(sample.image, np.ndarray) for sample in kept)
 

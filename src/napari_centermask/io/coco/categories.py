@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from copy import copy
 from typing import Any
 
 from napari_centermask.io.coco.extension import LARGEST_ID
@@ -40,17 +42,25 @@ def _readable(name: object) -> str:
 class Categories:
     """The categories of an import.
 
+    Parameters
+    ----------
+    listed
+        The file's.
+    used
+        The keys (`key_of`) of those that annotations have.
+    report
+        Gets what is repaired or left out.
+
     Attributes
     ----------
     names
         New id -> name.
     """
 
-    def __init__(self, listed: list[dict[str, Any]], annotations: list[dict[str, Any]], report: ImportReport) -> None:
+    def __init__(self, listed: list[dict[str, Any]], used: Collection[Any], report: ImportReport) -> None:
         self.report = report
         self.names: dict[int, str] = {}
         self._ids: dict[Any, int] = {}
-        used = {key_of(a.get("category_id")) for a in annotations}
         raw: dict[Any, str] = {}
         parents = {c.get("supercategory") for c in listed if isinstance(c.get("supercategory"), str)}
         for category in listed:
@@ -64,6 +74,13 @@ class Categories:
             else:
                 raw[key] = _readable(name) or _readable(f"category {key}")
         self._number(raw)
+
+    def copy(self, report: ImportReport | None = None) -> Categories:
+        """The same categories so far, which go on with a report of their own."""
+        same = copy(self)
+        same.report = report or self.report
+        same.names, same._ids = dict(self.names), dict(self._ids)
+        return same
 
     def of(self, item: dict[str, Any], where: str) -> int | None:
         """The new id of an annotation's category; None, noted as refused, if it is not clear."""

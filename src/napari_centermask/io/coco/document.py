@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,6 +67,18 @@ def parse_coco(
 
     `advance` is called with the number of annotations read so far, and of all.
     """
+    records, categories = image_records(data, path, images_root=images_root)
+    items = _objects(path, data, "annotations")
+    shapes = {id: record.shape for id, record in records.items()}
+    crops = counting(read_masks(items, shapes), len(items), advance)
+    crowds, empty = fill(path, zip(items, crops, strict=True), records, categories, set())
+    return [replace(r, crowds=tuple(crowds.get(id, ())), n_empty=empty[id]) for id, r in records.items()]
+
+
+def image_records(
+    data: dict[str, Any], path: Path, *, images_root: Path | None = None
+) -> tuple[dict[int, ImageRecord], dict[int, str]]:
+    """The images of COCO data by their ids, without cells, and the categories; errors as of `read_coco`."""
     root = Path(images_root) if images_root is not None else path.parent
     categories = _categories(path, data)
     records: dict[int, ImageRecord] = {}
@@ -75,8 +87,7 @@ def parse_coco(
         if record.id in records:
             raise BadAnnotations(f"{path.name} has image id {record.id} twice. Renumber the images.")
         records[record.id] = record
-    _fill(path, data, records, categories, advance)
-    return list(records.values())
+    return records, categories
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -180,20 +191,31 @@ def _inside(path: Path, root: Path, name: str) -> Path | None:
     return next((end for end in ends if is_file(end)), root / pure.name)
 
 
-def _fill(
+def fill(
     path: Path,
-    data: dict[str, Any],
-    records: dict[int, ImageRecord],
+    items: Iterable[tuple[dict[str, Any], Crop | None]],
+    records: Mapping[int, ImageRecord],
     categories: dict[int, str],
-    advance: Advance,
-) -> None:
-    seen: set[int] = set()
+    seen: set[int],
+) -> tuple[dict[int, list[Instance]], Counter[int]]:
+    """Add annotations to the cells of their images; returns the crowd regions of each, and how many have no outline.
+
+    Parameters
+    ----------
+    items
+        The annotations, each with its crop from `masks.read_masks`.
+    seen
+        Ids of annotations that were read before; those of the items are added.
+
+    Raises
+    ------
+    BadAnnotations
+        As `read_coco`.
+    """
     crowds: dict[int, list[Instance]] = {}
     empty: Counter[int] = Counter()
     pixels = 0
-    items = _objects(path, data, "annotations")
-    crops = read_masks(items, {id: record.shape for id, record in records.items()})
-    for item, crop in zip(items, counting(crops, len(items), advance), strict=True):
+    for item, crop in items:
         id = _integer(path, item, "id", "an annotation")
         if id in seen:
             raise BadAnnotations(f"{path.name} has annotation id {id} twice. Renumber the annotations.")
@@ -215,9 +237,7 @@ def _fill(
             raise BadAnnotations(
                 f"The masks of {path.name} need more than {LARGEST_FILE} pixels in memory. Split it into several files."
             )
-    for image_id, regions in crowds.items():
-        if regions or empty[image_id]:
-            records[image_id] = replace(records[image_id], crowds=tuple(regions), n_empty=empty[image_id])
+    return crowds, empty
 
 
 def is_single_cell(item: dict[str, Any]) -> bool:
@@ -377,9 +397,11 @@ def write_coco(
     info, images, named = (
         json.dumps(part, allow_nan=False) for part in (_INFO, list(map(image_entry, records)), _named(categories))
     )
-    text = f'{{"info": {info}, "images": {images}, "annotations": [{", ".join(texts)}], "categories": {named}}}'
-    with whole_file(path) as part:
-        part.write_text(text, encoding="ascii")
+    with whole_file(path) as part, part.open("w", encoding="ascii") as stream:
+        stream.write(f'{{"info": {info}, "images": {images}, "annotations": [')
+        for n, text in enumerate(texts):
+            stream.write(f", {text}" if n else text)
+        stream.write(f'], "categories": {named}}}')
 
 
 def _cell_texts(records: Iterable[ImageRecord]) -> Iterator[str]:

@@ -6,8 +6,10 @@ hashes in names), LIVECell (annotations as a table of string ids), and files wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations, BadImage
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.later_instances import LaterInstances
 from napari_centermask.core.progress import Advance, counting, silent
 from napari_centermask.io.coco.categories import Categories, key_of, whole
 from napari_centermask.io.coco.document import LARGEST_SIDE, is_single_cell, load_json
 from napari_centermask.io.coco.extension import KEY, cell_fields, is_json, plane_fields
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.masks import LARGEST_FILE, read_masks
+from napari_centermask.io.coco.parted import Parted
 from napari_centermask.io.coco.repair import Repaired, repair_mask
 from napari_centermask.io.coco.report import ImportReport
 from napari_centermask.io.image_names import Find, ImageFinder, clean_name
@@ -46,7 +50,7 @@ def import_coco(
     known: Find | None = None,
     crowds: str = "auto",
     boxes: bool = False,
-    data: dict[str, Any] | None = None,
+    data: dict[str, Any] | Parted | None = None,
     advance: Advance = silent,
 ) -> Imported:
     """Read a COCO file that may not follow the rules.
@@ -67,7 +71,7 @@ def import_coco(
     boxes
         Read annotations that have only a box as cells that fill it.
     data
-        The file's content, where `load_json` has read it already.
+        The file's content, where `load_json` has read it already; or the file in parts, whose cells are then `LaterInstances`.
     advance
         Called with the number of annotations read so far, and of all.
 
@@ -95,16 +99,37 @@ class _Import:
         self.seen: set[tuple[object, ...]] = set()
         self.crowds_of: dict[int, list[Instance]] = {}
 
-    def run(self, data: dict[str, Any], advance: Advance) -> Imported:
-        images = self._objects(data, "images")
+    def run(self, data: dict[str, Any] | Parted, advance: Advance) -> Imported:
+        whole = data.data if isinstance(data, Parted) else data
+        images = self._objects(whole, "images")
         if not images:
             raise BadAnnotations(f"{self.path.name} lists no images. Export annotations and images together as COCO.")
-        annotations = self._objects(data, "annotations")
-        self.categories = Categories(self._objects(data, "categories"), annotations, self.report)
-        by_image: dict[Any, list[dict[str, Any]]] = {}
-        for item in annotations:
-            by_image.setdefault(key_of(item.get("image_id")), []).append(item)
+        by_image: Mapping[Any, list[dict[str, Any]]] = data if isinstance(data, Parted) else self._by_image(data)
+        used = data.categories if isinstance(data, Parted) else _categories_of(by_image)
+        self.categories = Categories(self._objects(whole, "categories"), used, self.report)
         self._images(images, by_image)
+        if isinstance(data, Parted):
+            records = self._in_parts(data, advance)
+        else:
+            self._annotations(by_image, advance)
+            records = [replace(r, crowds=tuple(self.crowds_of.get(id(r), ()))) for r in self._different()]
+        records = [replace(r, id=n) for n, r in enumerate(records, start=1)]
+        for record in records:
+            record.instances.categories = dict(self.categories.names)  # including those that only occur in annotations
+        self.report.images, self.report.cells = len(records), sum(len(r.instances) for r in records)
+        return Imported(records, self.report)
+
+    def _by_image(self, data: dict[str, Any]) -> dict[Any, list[dict[str, Any]]]:
+        by_image: dict[Any, list[dict[str, Any]]] = {}
+        for item in self._objects(data, "annotations"):
+            by_image.setdefault(key_of(item.get("image_id")), []).append(item)
+        return by_image
+
+    def _different(self) -> list[ImageRecord]:
+        """The records, each once: an image may be listed under several ids."""
+        return list({id(r): r for r in self.records.values()}.values())
+
+    def _annotations(self, by_image: Mapping[Any, list[dict[str, Any]]], advance: Advance) -> None:
         shapes = {key: record.shape for key, record in self.records.items()}
         in_order = [item for items in by_image.values() for item in items]
         crops = counting(read_masks(in_order, shapes), len(in_order), advance)
@@ -114,16 +139,44 @@ class _Import:
                 if key in self.records:
                     self._annotation(item, self.records[key], crop)
                 else:
-                    self.report.refuse("belongs to an image that is not listed or was left out", _name(item))
+                    self._without_image(item)
         next(crops, None)  # the last word on how many are read
-        different = {id(r): r for r in self.records.values()}.values()
-        records = [
-            replace(r, id=n, crowds=tuple(self.crowds_of.get(id(r), ()))) for n, r in enumerate(different, start=1)
-        ]
-        for record in records:
-            record.instances.categories = dict(self.categories.names)  # including those that only occur in annotations
-        self.report.images, self.report.cells = len(records), sum(len(r.instances) for r in records)
-        return Imported(records, self.report)
+
+    def _without_image(self, item: dict[str, Any]) -> None:
+        self.report.refuse("belongs to an image that is not listed or was left out", _name(item))
+
+    def _in_parts(self, data: Parted, advance: Advance) -> list[ImageRecord]:
+        """The records, of which only the cells of one are in memory at a time."""
+        keys: dict[int, list[Any]] = {}
+        for key in data:  # in this order, as categories get their numbers where they are met
+            if key in self.records:
+                keys.setdefault(id(self.records[key]), []).append(key)
+        done, filled = 0, {}
+        for own in keys.values():
+            record, before = self.records[own[0]], self.categories.copy()
+            cells, crowds = self.filled(record, own, data)
+            read = partial(_read_again, self, before, record, own, data)
+            filled[id(record)] = replace(record, instances=LaterInstances(cells, read), crowds=crowds)
+            done += sum(map(data.n_of, own))
+            advance(done, data.n_annotations)
+        for key in data:
+            for item in () if key in self.records else data[key]:
+                self._without_image(item)
+        return [filled.get(id(record), record) for record in self._different()]
+
+    def filled(
+        self, record: ImageRecord, keys: Sequence[Any], data: Mapping[Any, list[dict[str, Any]]]
+    ) -> tuple[Instances, tuple[Instance, ...]]:
+        """The cells and the crowd regions of a record, from the annotations of its ids."""
+        own = replace(record, instances=Instances(record.shape))
+        self.pixels = 0  # of what is in memory
+        for key in keys:
+            items = data[key]
+            for item, crop in zip(items, read_masks(items, {key: record.shape}), strict=True):
+                self._annotation(item, own, crop)
+        self.seen.clear()
+        own.instances.categories = dict(self.categories.names)
+        return own.instances, tuple(self.crowds_of.pop(id(own), ()))
 
     def _objects(self, data: dict[str, Any], key: str) -> list[dict[str, Any]]:
         """A list of objects, or an object with one for each id, as in LIVECell."""
@@ -140,7 +193,7 @@ class _Import:
                 self.report.refuse(f"an entry of {key} is not an object", f"number {n + 1}")
         return good
 
-    def _images(self, images: list[dict[str, Any]], by_image: dict[Any, list[dict[str, Any]]]) -> None:
+    def _images(self, images: list[dict[str, Any]], by_image: Mapping[Any, list[dict[str, Any]]]) -> None:
         names: dict[Any, str] = {}
         clashing = set()
         for image in images:
@@ -158,7 +211,7 @@ class _Import:
                 self.report.refuse("an image has no id, or the id of another image", _name(image))
             elif key in self.records:
                 self.report.repair("an image was listed twice", _name(image))
-            elif (record := self._image(image, by_image.get(key, []))) is not None:
+            elif (record := self._image(image, partial(_of_image, by_image, key))) is not None:
                 form = record.shape, len(record.leading)
                 if forms.setdefault(record.file_name or key, form) != form:
                     self.report.refuse("two images of different sizes have the same name", record.file_name)
@@ -181,7 +234,7 @@ class _Import:
                 self.paths |= {n: path if [n] == exact else None for n in several}
         self.report.missing += [name for name, path in self.paths.items() if path is None]
 
-    def _image(self, image: dict[str, Any], annotations: list[dict[str, Any]]) -> ImageRecord | None:
+    def _image(self, image: dict[str, Any], annotations: Callable[[], list[dict[str, Any]]]) -> ImageRecord | None:
         given = image.get("file_name") or image.get("path") or ""
         name = _clean(image)
         if not name:
@@ -204,17 +257,18 @@ class _Import:
         return ImageRecord(0, name, path, shape, cells, extra, **fields)
 
     def _shape(
-        self, image: dict[str, Any], annotations: list[dict[str, Any]], path: Path | None, name: str
+        self, image: dict[str, Any], annotations: Callable[[], list[dict[str, Any]]], path: Path | None, name: str
     ) -> tuple[int, int] | None:
         """The size from the entry, else from the masks, else from the file; the file on disk overrules the others."""
         listed = _size((image.get("height"), image.get("width")))
-        sizes = {_size(s) for a in annotations if (s := _rle_size(a))}
-        shape = listed or (next(iter(sizes)) if len(sizes) == 1 else None)
         try:
             true = plane_shape(path) if path is not None else None
         except BadImage:
             self.report.repair("an image cannot be read", name)
             true = None
+        known = [] if listed is not None and listed == true else annotations()
+        sizes = {_size(s) for a in known if (s := _rle_size(a))}
+        shape = listed or (next(iter(sizes)) if len(sizes) == 1 else None)
         if true is not None and shape != true and (shape is None or sizes == {true}):
             shape = true
         if shape is None or not all(0 < s <= LARGEST_SIDE for s in shape):
@@ -293,6 +347,28 @@ class _Import:
             self.report.repair("a mask marked as a crowd is read as a cell", _name(item))
             return True
         return False
+
+
+def _read_again(
+    work: _Import,
+    categories: Categories,
+    record: ImageRecord,
+    keys: Sequence[Any],
+    data: Mapping[Any, list[dict[str, Any]]],
+) -> Instances:
+    """The cells of a record once more, from the categories that were known then; all was reported at the first time."""
+    same = copy.copy(work)
+    same.report, same.seen, same.crowds_of = ImportReport(work.path.name), set(), {}
+    same.categories = categories.copy(same.report)
+    return same.filled(record, keys, data)[0]
+
+
+def _of_image(by_image: Mapping[Any, list[dict[str, Any]]], key: Any) -> list[dict[str, Any]]:
+    return by_image[key] if key in by_image else []
+
+
+def _categories_of(by_image: Mapping[Any, list[dict[str, Any]]]) -> set[Any]:
+    return {key_of(item.get("category_id")) for items in by_image.values() for item in items}
 
 
 def _size(values: Sequence[Any]) -> tuple[int, int] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_centermask.core.errors import BadAnnotations, BadImage, BadSettings
-from napari_centermask.core.instances import Instances
 from napari_centermask.core.size_levels import size_levels
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.document import check_images
@@ -18,7 +18,7 @@ from napari_centermask.models.families import check_new
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import order_of
 from napari_centermask.training.data.loader import annotation_file, judging
-from napari_centermask.training.data.scales import typical_diameters
+from napari_centermask.training.data.scales import medians, whole_diameters
 
 
 def check_data(settings: TrainSettings) -> list[str]:
@@ -40,35 +40,35 @@ def check_data(settings: TrainSettings) -> list[str]:
     """
     check_new(settings)
     notes: list[str] = []
-    cells: list[Instances] = []
+    sizes: dict[str, array[float]] = {}
     for split in ("train", "val"):
         counts: Counter[str] = Counter()
         folders = judging(settings.data) if split == "val" else [Path(folder) for folder in settings.data]
         for folder in folders:
-            counts += _checked(folder, split, settings, notes, cells if split == "train" else None)
+            counts += _checked(folder, split, settings, notes, sizes if split == "train" else None)
         _check_cells(counts, split, settings, folders)
         for folder in map(Path, settings.replay):
             _checked(folder, split, settings, notes)
-    return notes + _about_sizes(cells, settings)
+    return notes + _about_sizes(sizes, settings)
 
 
-def _about_sizes(cells: Sequence[Instances], settings: TrainSettings) -> list[str]:
+def _about_sizes(sizes: Mapping[str, array[float]], settings: TrainSettings) -> list[str]:
     """Whether the sizes of the categories fit the number of scales, if there is something to say."""
     if len(settings.model.categories) < 2:
         return []
-    levels = size_levels(typical_diameters(cells))
+    levels = size_levels(medians(sizes))
     if settings.diameters == "one" and len(levels) > 1:
-        sizes = " and ".join(f"{', '.join(level.categories)} ({level.diameter:.0f} px)" for level in levels)
-        return [f"{sizes} are too different in size for one scale. Set diameters to per-category to find them all."]
+        shown = " and ".join(f"{', '.join(level.categories)} ({level.diameter:.0f} px)" for level in levels)
+        return [f"{shown} are too different in size for one scale. Set diameters to per-category to find them all."]
     return []
 
 
 def _checked(
-    folder: Path, split: str, settings: TrainSettings, notes: list[str], cells: list[Instances] | None = None
+    folder: Path, split: str, settings: TrainSettings, notes: list[str], sizes: dict[str, array[float]] | None = None
 ) -> Counter[str]:
     """Check a split of a folder; return the number of usable cells per category (in val, only where all are reviewed).
 
-    Its cells are added to `cells`.
+    The diameters of its cells are added to `sizes`, where a model has several categories.
     """
     path = annotation_file(folder, split)
     records = read_annotated(path, images_root=folder / "images", say=notes.append)
@@ -82,8 +82,9 @@ def _checked(
         if truth.is_empty:
             continue
         _check_image(record, path, settings)
-        if cells is not None:
-            cells.append(truth.instances)
+        if sizes is not None and len(settings.model.categories) > 1:
+            for name, some in whole_diameters([truth.instances]).items():
+                sizes.setdefault(name, array("d")).extend(some)
         names = truth.instances.categories
         judged = centred_within(truth.instances, truth.reviewed) if split == "val" else truth.instances
         own = Counter(names.get(c.category, str(c.category)) for c in judged)

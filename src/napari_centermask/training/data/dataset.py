@@ -55,14 +55,16 @@ def read_records(
     else:
         records = read_folder(source, split, say=say)
         check_images(annotation_path(source, split), records)
-    known = truths_of(records)
-    n_cells = sum(len(truth.instances) for _, truth in known)
+    known, n_cells = [], 0
+    for record, truth in truths_of(records):
+        known.append(record)
+        n_cells += len(truth.instances)
     if n_cells < fewest:
         raise BadAnnotations(
             f"{source.name} has {n_cells} reviewed or corrected cells; at least {fewest} are needed. "
             "Correct more cells, or mark a region as reviewed."
         )
-    return _with_used_categories([record for record, _ in known])
+    return _with_used_categories(known)
 
 
 def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
@@ -70,7 +72,7 @@ def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     used = {cell.category for record in records for cell in record.instances}
 
     def limited(cells: Instances) -> Instances:
-        return Instances(cells.shape, cells, categories={k: v for k, v in cells.categories.items() if k in used})
+        return cells.with_categories({k: v for k, v in cells.categories.items() if k in used})
 
     def named(regions: Sequence[Instance]) -> tuple[Instance, ...]:  # whatever they hold, it is not background
         return tuple(c if c.category in used else replace(c, category=min(used)) for c in regions)

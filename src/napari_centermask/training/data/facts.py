@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from napari_centermask.training.data.scales import levels_of, whole_diameters
 PERCENTILES = (10, 50, 90)
 """Percentiles of the cell diameters that a card keeps, per category: the median, and a choice of what is usual beside it."""
 _LOOKED_AT = 20  # images of a folder whose kind is looked at: a choice, half a second
+_PIECE = 1 << 22  # bytes that are read at a time: a choice
 _COUNTS = 0.2  # of these that a kind needs, so that a single odd image does not count: a choice
 
 
@@ -48,13 +49,12 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
         "unlabelled": the counts of the pseudo-labelled images, if there are some;
         "levels": see `scales.levels_of`, as `ModelCard.levels` reads them; only if there are several.
     """
-    trained_on, images, kinds = before, list[list[Instances]](), set[Kind]()
+    trained_on, images, kinds = before, list[Iterable[Instances]](), set[Kind]()
     for folder in map(Path, (*settings.data, *settings.replay)):
         records = read_annotated(annotation_file(folder, "train"), images_root=folder / "images")
         trained_on = merged(trained_on, places_of(records))
         kinds |= image_kinds(records)
-        partial = is_partial(records)
-        images.append([truth_of(record, partial=partial).instances for record in records])
+        images.append(_Cells(records))
     pseudo: dict[str, Any] = {}
     if (labelled := labelled_folder(settings)) is not None:
         records = read_labelled(labelled)
@@ -62,10 +62,7 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
         counts = asdict(count(records))
         del counts["empty"]  # such images are not in the folder
         pseudo = {"unlabelled": counts}
-    sizes = defaultdict[str, list[float]](list)
-    for cells in (cells for folder_images in images[: len(settings.data)] for cells in folder_images):
-        for name, diameter in whole_diameters(cells):
-            sizes[name].append(diameter)
+    sizes = whole_diameters(cells for folder in images[: len(settings.data)] for cells in folder)
     known = {name: np.percentile(diameters, PERCENTILES).round(1).tolist() for name, diameters in sizes.items()}
     hashes = data_hashes([*settings.data, *settings.replay])
     facts = {
@@ -77,6 +74,16 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
     levels = levels_of(images, settings)
     rows = [{"categories": list(level.categories), "diameter": round(level.diameter, 1)} for level in levels]
     return facts | ({"levels": rows} if rows else {}) | pseudo
+
+
+class _Cells:
+    """The right cells of each image, those of one at a time."""
+
+    def __init__(self, records: Sequence[ImageRecord]) -> None:
+        self.records, self.partial = records, is_partial(records)
+
+    def __iter__(self) -> Iterator[Instances]:
+        return (truth_of(record, partial=self.partial).instances for record in self.records)
 
 
 def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
@@ -94,8 +101,10 @@ def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
 def data_hash(folder: Path, split: str) -> str:
     """SHA-256 (hex) over the annotation file and the bytes of its images in the order of their names."""
     path = annotation_file(folder, split)
-    content = path.read_bytes()
-    digest = hashlib.sha256(content)
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
     records = read_annotated(path, images_root=Path(folder) / "images")
     for record in sorted(records, key=lambda r: r.file_name):
         digest.update(record.file_name.encode())

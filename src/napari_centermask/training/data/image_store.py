@@ -41,19 +41,25 @@ class StoredImage:
 
     def __getitem__(self, index: Any, /) -> np.ndarray:
         """A copy of a part; raises `UserError` if the file is gone."""
-        return np.array(self._mapped()[index])
+        return np.array(self.opened()[index])
 
     def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> np.ndarray:
         """The whole image."""
-        return np.array(self._mapped(), dtype=dtype)
+        return np.array(self.opened(), dtype=dtype)
 
-    def _mapped(self) -> np.ndarray:
+    def opened(self) -> np.ndarray:
+        """The whole image, of which only those parts are read that are used; raises `UserError` if the file is gone."""
         try:
             return np.memmap(self.path, self.dtype, mode="r", shape=self.shape)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"The decoded image {self.path} is gone or cut short. Resume the run: it is made again."
             ) from error
+
+
+def opened(image: Array) -> np.ndarray:
+    """An image that a store has kept, of which only those parts are read that are used."""
+    return np.asarray(image.opened() if isinstance(image, StoredImage) else image)
 
 
 class ImageStore:
@@ -71,13 +77,20 @@ class ImageStore:
         self.folder = Path(folder)
         self._left = limit_mb * 1e6
 
+    def takes(self, size: int) -> bool:
+        """Whether there is room in memory for so many bytes, which are then taken."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
     def keep(self, image: np.ndarray, source: str) -> Array:
         """The image, or the same in a file.
 
         Parameters
         ----------
         image
-            (C, H, W).
+            (C, H, W), or any other array.
         source
             What the image was made of: its file, when that was written, its plane and its corrections. Images of the same
             source are written once.
@@ -87,8 +100,7 @@ class ImageStore:
         CannotSave
             If the disk is full or the folder cannot be written.
         """
-        if image.nbytes <= self._left:
-            self._left -= image.nbytes
+        if self.takes(image.nbytes):
             return image
         key = hashlib.sha256(f"{source} {image.shape} {image.dtype.str}".encode()).hexdigest()[:32]
         stored = StoredImage(self.folder / f"{key}.raw", image.shape, image.dtype)

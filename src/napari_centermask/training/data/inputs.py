@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadImage, BadSettings
 from napari_centermask.core.illumination import corrected
+from napari_centermask.core.instances import Instances
 from napari_centermask.core.normalise import intensity_range
 from napari_centermask.models.store.card import ModelCard, check_names
 from napari_centermask.pipeline.channels import choose_channels
@@ -16,6 +17,7 @@ from napari_centermask.pipeline.correction import correction_of
 from napari_centermask.pipeline.model_input import nominal_scale
 from napari_centermask.settings import NetworkSettings, SegmentSettings, TrainSettings
 from napari_centermask.training.data.image_store import ImageStore
+from napari_centermask.training.data.packed_cells import instances_of, packed, size_of
 from napari_centermask.training.data.sample import Sample, folder_diameter
 
 
@@ -78,6 +80,16 @@ def stored(sample: Sample, store: ImageStore, *, corrections: str = "") -> Sampl
     return replace(sample, image=store.keep(image, f"{sample.source} {corrections}"))
 
 
+def with_cells_stored(sample: Sample, store: ImageStore) -> Sample:
+    """The sample with its cells in memory if the store has room for them, else in files."""
+    cells = list(sample.instances)
+    if store.takes(size_of([*cells, *sample.doubtful])):
+        own = Instances(sample.instances.shape, cells, categories=sample.instances.categories, are_checked=True)
+        return replace(sample, instances=own)
+    known, doubtful = packed(cells, store), packed(sample.doubtful, store)
+    return replace(sample, instances=instances_of(known, sample.instances), doubtful=doubtful, packed=known)
+
+
 def prepared(samples: list[Sample], settings: TrainSettings, store: ImageStore | None = None) -> list[Sample]:
     """The images of a data folder for the sampler, read by the same code as in segmentation (`pipeline.model_input`).
 
@@ -110,6 +122,9 @@ def _prepared(sample: Sample, settings: TrainSettings, diameter: float, store: I
             image = np.asarray(image)
     except (BadImage, BadSettings) as error:
         raise BadImage(f"{where}: {error}") from error
+    usual = settings.normalisation != "zscore" and not settings.preprocess.ignore_specks
+    if usual and image is sample.image:
+        return sample  # its range was measured when it was read
     lo, hi = intensity_range(
         image, zscore=settings.normalisation == "zscore", specks=not settings.preprocess.ignore_specks
     )

@@ -1,6 +1,6 @@
 """Batches of training tiles from annotated folders: decoded once, cropped and augmented by worker processes.
 
-Images are decoded into memory; those beyond `images_in_memory_mb` into files, from which each tile reads its part.
+Images and cells are decoded into memory; those beyond `images_in_memory_mb` into files, from which each tile reads its part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from napari_centermask.io.reviewed import Truth, truths_of
 from napari_centermask.io.scene_paths import file_of
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.image_store import DECODED, ImageStore
-from napari_centermask.training.data.inputs import for_sampler, prepared, stored
+from napari_centermask.training.data.inputs import for_sampler, prepared, stored, with_cells_stored
 from napari_centermask.training.data.parts import TrainBatch, TrainingParts, parts_of
 from napari_centermask.training.data.pseudo_labels import labelled_folder
 from napari_centermask.training.data.sample import Sample
@@ -72,12 +72,11 @@ def load_split(folder: Path, split: str, store: ImageStore | None = None) -> lis
     Parameters
     ----------
     store
-        Decides which of the decoded images stay in memory; all, if it is not given.
+        Decides which of the decoded images and of their cells stay in memory; if it is not given, all images do.
     """
-    samples = []
-    for sample in read_split(folder, split):
-        samples.append(sample if store is None else stored(sample, store))
-    return samples
+    if store is None:
+        return list(read_split(folder, split))
+    return [with_cells_stored(stored(sample, store), store) for sample in read_split(folder, split)]
 
 
 def read_split(folder: Path, split: str) -> Iterator[Sample]:
@@ -93,22 +92,23 @@ def read_split(folder: Path, split: str) -> Iterator[Sample]:
     BadAnnotations, BadImage
         If a file is missing or cannot be read.
     """
-    for record, truth in _annotated(Path(folder), split):
+    for record, truth in truths_of(_records(Path(folder), split)):
         yield _decoded(Path(folder).name, record, truth)
 
 
 def validation_images(folder: Path, most: int, store: ImageStore) -> list[Sample]:
     """Whole images with their cells, for evaluation by AP: at most so many of `val`, evenly spaced."""
-    known = _annotated(Path(folder), "val")
-    known = [(record, truth) for record, truth in known if truth.reviewed != ()]  # else nothing could count as wrong
-    step = max(1, -(-len(known) // most))
-    return [stored(_decoded(Path(folder).name, record, truth), store) for record, truth in known[::step]]
+    records = _records(Path(folder), "val")
+    places = [
+        n for n, (_, truth) in enumerate(truths_of(records)) if truth.reviewed != ()
+    ]  # else none could count as wrong
+    chosen = set(places[:: max(1, -(-len(places) // most))])
+    known = (one for n, one in enumerate(truths_of(records)) if n in chosen)
+    return [with_cells_stored(stored(_decoded(Path(folder).name, *one), store), store) for one in known]
 
 
-def _annotated(folder: Path, split: str) -> list[tuple[ImageRecord, Truth]]:
-    """What is known of the images of a split, without those of which nothing is known."""
-    records = read_annotated(annotation_file(folder, split), images_root=folder / "images")
-    return truths_of(records)
+def _records(folder: Path, split: str) -> list[ImageRecord]:
+    return read_annotated(annotation_file(folder, split), images_root=folder / "images")
 
 
 def _decoded(folder: str, record: ImageRecord, truth: Truth) -> Sample:

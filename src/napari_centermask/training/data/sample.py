@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from napari_centermask.core.array import Array
-from napari_centermask.core.instances import Box, Instance, Instances
+from napari_centermask.core.instances import Box, Instance, Instances, typical_diameter
+from napari_centermask.training.data.packed_cells import PackedCells, boxes_of, categories_of
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One annotated image, decoded: in memory, or in a file of an `ImageStore`.
+    """One annotated image with its cells, decoded: each in memory, or in a file of an `ImageStore`.
 
     Attributes
     ----------
@@ -33,6 +35,8 @@ class Sample:
         Channel names in the file; empty if it has none.
     source
         The image's file, when it was written, and its plane: what `ImageStore.keep` needs to know.
+    packed
+        The instances in a file of an `ImageStore`, where they are not in memory.
     """
 
     image: Array
@@ -42,9 +46,10 @@ class Sample:
     folder: str = ""
     name: str = ""
     reviewed: tuple[Box, ...] | None = None
-    doubtful: tuple[Instance, ...] = ()
+    doubtful: Sequence[Instance] = ()
     names: tuple[str, ...] = ()
     source: str = ""
+    packed: PackedCells | None = None
 
     @property
     def area(self) -> int:
@@ -60,20 +65,30 @@ class Sample:
         area = float(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
         return min(1.0, area / self.area)
 
-    @cached_property
+    @property
     def boxes(self) -> np.ndarray:
         """(N, 4) int64 (y0, x0, y1, x1), half-open."""
-        return np.array([i.box for i in self.instances], dtype=np.int64).reshape(-1, 4)
+        return self._boxes if self.packed is None else self.packed.boxes
 
     @cached_property
-    def cells(self) -> list[Instance]:
-        """The instances in order, as a list."""
+    def _boxes(self) -> np.ndarray:
+        return boxes_of(self.cells)
+
+    @property
+    def cells(self) -> Sequence[Instance]:
+        """The instances in order."""
+        return self._cells if self.packed is None else self.packed
+
+    @cached_property
+    def _cells(self) -> list[Instance]:
         return list(self.instances)
 
     @cached_property
     def diameter(self) -> float | None:
         """As in `Instances`, computed once."""
-        return self.instances.diameter
+        if self.packed is None or not len(self.packed):
+            return self.instances.diameter
+        return typical_diameter(self.packed.boxes, self.packed.areas, self.instances.shape)
 
 
 def folder_diameter(folder: list[Sample], default: float) -> float:
@@ -85,7 +100,7 @@ def folder_diameter(folder: list[Sample], default: float) -> float:
 def class_indices(sample: Sample, categories: list[str]) -> np.ndarray:
     """(N,) int64, index of each cell's category."""
     lookup = class_of(sample.instances.categories, categories)
-    return np.array([lookup.get(cell.category, 0) for cell in sample.cells], dtype=np.int64)
+    return np.array([lookup.get(id, 0) for id in categories_of(sample.cells).tolist()], dtype=np.int64)
 
 
 def class_of(names: dict[int, str], categories: list[str]) -> dict[int, int]:

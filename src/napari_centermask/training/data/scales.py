@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from napari_centermask.core.instances import Instances
+from napari_centermask.core.instances import Instances, diameters
 from napari_centermask.core.size_levels import SizeLevel, size_levels
 from napari_centermask.settings import TrainSettings
+from napari_centermask.training.data.packed_cells import areas_of
 from napari_centermask.training.data.sample import Sample
 
 
-def whole_diameters(cells: Instances) -> Iterator[tuple[str, float]]:
-    """Category and diameter in image pixels of the cells that do not touch the image border."""
-    height, width = cells.shape
-    for cell in cells:
-        y0, x0, y1, x1 = cell.box
-        if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
-            yield cells.categories.get(cell.category, str(cell.category)), cell.diameter
+def whole_diameters(images: Iterable[Instances]) -> dict[str, array[float]]:
+    """The diameters in image pixels, by category, of the cells that do not touch the border of their image."""
+    sizes = defaultdict[str, "array[float]"](lambda: array("d"))
+    for cells in images:
+        height, width = cells.shape
+        for cell in cells:
+            y0, x0, y1, x1 = cell.box
+            if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
+                sizes[cells.categories.get(cell.category, str(cell.category))].append(cell.diameter)
+    return dict(sizes)
 
 
 def levels_of(folders: Iterable[Iterable[Instances]], settings: TrainSettings) -> tuple[SizeLevel, ...]:
@@ -48,11 +53,12 @@ def levels_of(folders: Iterable[Iterable[Instances]], settings: TrainSettings) -
 
 def typical_diameters(images: Iterable[Instances]) -> dict[str, float]:
     """Median diameter of each category in image pixels."""
-    sizes = defaultdict[str, list[float]](list)
-    for cells in images:
-        for name, diameter in whole_diameters(cells):
-            sizes[name].append(diameter)
-    return {name: float(np.median(diameters)) for name, diameters in sizes.items()}
+    return medians(whole_diameters(images))
+
+
+def medians(sizes: Mapping[str, array[float]]) -> dict[str, float]:
+    """The median of the values of each category."""
+    return {name: float(np.median(values)) for name, values in sizes.items()}
 
 
 class Scales:
@@ -94,7 +100,7 @@ class Scales:
     def _of_image(self, sample: Sample, kinds: np.ndarray) -> list[float | None]:
         if len(self.classes) == 1:
             return [sample.diameter]
-        sizes = np.array([cell.diameter for cell in sample.cells])
+        sizes = diameters(areas_of(sample.cells))
         return [_median(sizes[np.isin(kinds, own or [])].tolist()) for own in self.classes]
 
     def diameter(self, folder: int, image: int, level: int) -> float:

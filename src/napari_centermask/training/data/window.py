@@ -10,7 +10,8 @@ from PIL import Image
 
 from napari_centermask.core.array import Array
 from napari_centermask.core.instances import Box, Instance
-from napari_centermask.training.data.augment import boxes_of
+from napari_centermask.training.data.augment import boxes_of as boxes_of_masks
+from napari_centermask.training.data.packed_cells import boxes_of, some
 from napari_centermask.training.data.sample import Sample
 from napari_centermask.training.data.tile import VISIBLE_PART, VISIBLE_PIXELS
 
@@ -106,22 +107,22 @@ def cut_cells_of(
     boxes, classes, masks, ignore
         As in `TrainTile`.
     """
-    side, s = window.side, window.scale
-    exact = (sample.boxes - np.array([window.y0, window.x0] * 2)) * s
-    near = (exact[:, :2] < side - 1e-3).all(axis=1) & (exact[:, 2:] > 1e-3).all(axis=1)
+    side = window.side
+    known = sample.boxes
+    exact, near = _in_tile(known, window)
     height, width = sample.image.shape[1:]
     boxes, kinds, masks, ignore = [], [], [], []
-    for n in np.flatnonzero(near):
-        ty, tx, small = cut_mask(sample.cells[n], window)
+    for n, cell in zip(near, some(sample.cells, near), strict=True):
+        ty, tx, small = cut_mask(cell, window)
         (ry, py), (rx, px) = (_clip(t, length, side) for t, length in zip((ty, tx), small.shape, strict=True))
         part = small[py, px]
         seen, total = int(part.sum()), int(small.sum())
-        y0, x0, y1, x1 = sample.boxes[n]
+        y0, x0, y1, x1 = known[n]
         at_border = y0 == 0 or x0 == 0 or y1 == height or x1 == width
         whole = seen == total
         box = exact[n][[1, 0, 3, 2]]
         if not whole and seen:
-            box = boxes_of(part[None])[0] + np.array([rx.start, ry.start] * 2)
+            box = boxes_of_masks(part[None])[0] + np.array([rx.start, ry.start] * 2)
         if seen < VISIBLE_PIXELS or (seen < VISIBLE_PART * total and not at_border):
             ignore.append(np.clip(box, 0, side))
             continue
@@ -138,6 +139,13 @@ def cut_cells_of(
     )
 
 
+def _in_tile(boxes: np.ndarray, window: Window) -> tuple[np.ndarray, list[int]]:
+    """(N, 4) float64, boxes in tile pixels, and which of them meet the tile."""
+    exact = (boxes - np.array([window.y0, window.x0] * 2)) * window.scale
+    near = (exact[:, :2] < window.side - 1e-3).all(axis=1) & (exact[:, 2:] > 1e-3).all(axis=1)
+    return exact, np.flatnonzero(near).tolist()
+
+
 def cut_unreviewed(sample: Sample, window: Window) -> np.ndarray | None:
     """Mask of the unreviewed part of a window, (side, side) uint8; None for an image that is annotated in full.
 
@@ -150,7 +158,7 @@ def cut_unreviewed(sample: Sample, window: Window) -> np.ndarray | None:
     unknown[_within((0, 0, height, width), window)] = 1
     for box in sample.reviewed:
         unknown[_within(box, window)] = 0
-    for cell in sample.doubtful:
+    for cell in some(sample.doubtful, _in_tile(boxes_of(sample.doubtful), window)[1]):
         ty, tx, small = cut_mask(cell, window)
         (ry, py), (rx, px) = (_clip(t, n, window.side) for t, n in zip((ty, tx), small.shape, strict=True))
         unknown[ry, rx] |= small[py, px]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -106,21 +107,26 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
     path = Path(folder) / f"annotations_{split}.json"
     records = read_annotated(path, images_root=Path(folder) / "images")
     partial = is_partial(records)
-    truths = [truth_of(r, partial=partial) for r in records]
-    cells = [c for t in truths for c in t.instances]
-    if not cells:
+    names: dict[int, str] = {}
+    counts, sizes, n_images = Counter[str](), array("d"), 0
+    for record in records:
+        truth = truth_of(record, partial=partial)
+        names = names or truth.instances.categories
+        n_images += not truth.is_empty
+        for cell in truth.instances:
+            counts[names.get(cell.category, str(cell.category))] += 1
+            sizes.append(cell.diameter)
+    if not sizes:
         raise BadSettings(f"There are no cells to train on in {path}. Correct or draw some.")
-    names = truths[0].instances.categories
-    counts = Counter(names.get(c.category, str(c.category)) for c in cells)
     return DataFacts(
-        n_images=sum(not t.is_empty for t in truths),
-        n_cells=len(cells),
-        diameter=float(np.median([c.diameter for c in cells])),
+        n_images=n_images,
+        n_cells=len(sizes),
+        diameter=float(np.median(sizes)),
         side=min(min(r.shape) for r in records),
         channels=_channels(records),
         categories=tuple(names.values()),
         n_rare=min(counts.values()),
-        sizes=typical_diameters(t.instances for t in truths),
+        sizes=typical_diameters(truth_of(r, partial=partial).instances for r in records),
     )
 
 
