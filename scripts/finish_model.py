@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument(
         "--limit", action="append", default=[], help="What the model was not made for; may be repeated."
     )
+    parser.add_argument("--version", default="1", help="Of the included model of this name.")
     parser.add_argument("--engine", default="openvino")
     parser.add_argument("--boxes", type=Path, help="Folder with several categories whose masks are weak.")
     parser.add_argument("--positive", default="dead", help="The category that counts there.")
@@ -60,6 +61,7 @@ def main() -> None:
     card = card.model_copy(
         update={
             "name": arguments.name,
+            "version": arguments.version,
             "defaults": defaults,
             "description": arguments.description or card.description,
             "limits": arguments.limit or card.limits,

@@ -1,4 +1,4 @@
-"""How long networks take for a field of many small cells: the present one, and ones that start at stride 4.
+"""How long networks take for a field of many small cells: that of `nuclei` 1, and ones that start at stride 4.
 
     python scripts/benchmarks/network_cost.py --data ../shared/data/dsb2018_fluo
 
@@ -44,7 +44,7 @@ TODAY = {
 STRIDE_4 = TODAY | {"first_level": 2, "roi_size": 12}
 NARROW = STRIDE_4 | {"fpn_channels": 64, "mask_channels": 64}
 CANDIDATES: dict[str, tuple[dict, float]] = {
-    "`nuclei`, 40 px": (TODAY, 40.0),
+    "`nuclei` 1, 40 px": (TODAY, 40.0),
     "stride 4, 20 px": (STRIDE_4, 20.0),
     "stride 4, widths of 64, 20 px (`train_cells.json`)": (NARROW, 20.0),
     "stride 4, widths of 64, pooled to 10, 20 px": (NARROW | {"roi_size": 10}, 20.0),

@@ -185,12 +185,12 @@ def test_the_example_in_the_docs_draws_the_cells_of_a_real_image_without_our_cod
     assert len(lines) == 10
     nuclei = zoo.find_model("nuclei")
     one_graph.join(*nuclei.graphs, tmp_path / "nuclei.detector.onnx", nuclei.card)
-    image = np.asarray(Image.open(ROOT / "resources" / "samples" / "nuclei_fluorescence_small.png").resize((464, 464)))
+    image = np.asarray(Image.open(ROOT / "resources" / "samples" / "nuclei_fluorescence_small.png").resize((278, 278)))
     tifffile.imwrite(tmp_path / "field.tif", image)
     wall = "import sys; sys.modules['napari_centermask'] = None\n"
     subprocess.run([sys.executable, "-c", wall + code], cwd=tmp_path, check=True, capture_output=True)
     labels = tifffile.imread(tmp_path / "labels.tif")
-    cells = segment(image, OnnxEngine(*nuclei.graphs, nuclei.card, device="cpu"), SegmentSettings(diameter=40))
+    cells = segment(image, OnnxEngine(*nuclei.graphs, nuclei.card, device="cpu"), SegmentSettings(diameter=24))
     ours = sum(cell.area for cell in cells)
     assert len(cells) > 20
     assert abs(len(np.unique(labels)) - 1 - len(cells)) <= 0.1 * len(cells)

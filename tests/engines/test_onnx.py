@@ -21,5 +21,5 @@ def test_it_says_what_openvino_says(nuclei, tiles):
 
 def test_features_stay_on_the_device_between_the_graphs(nuclei, tiles):
     features = OnnxEngine(*nuclei.graphs, nuclei.card, device="cpu", threads=1).features(tiles)
-    assert [type(level).__name__ for level in features.pyramid] == ["OrtValue"] * 3
+    assert [type(level).__name__ for level in features.pyramid] == ["OrtValue"] * 4  # P2 to P5
     assert isinstance(features.logits, np.ndarray)

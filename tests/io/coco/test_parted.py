@@ -112,7 +112,7 @@ def test_only_one_image_is_in_memory(folder, in_parts):
 
     def alive():
         gc.collect()
-        return sum(isinstance(o, Instance) for o in gc.get_objects())
+        return sum(type(o) is Instance for o in gc.get_objects())
 
     before = alive()
     for record in records:

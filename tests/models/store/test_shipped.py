@@ -22,7 +22,24 @@ def test_live_dead_says_what_it_is_and_stays_small():
     assert card.temperature != 1
 
 
-@pytest.mark.parametrize("name", ["nuclei", "live-dead"])
+def test_nuclei_is_better_than_its_first_version_and_half_as_large():
+    files = find_model("nuclei")
+    assert files.card.version == "2"
+    assert files.size < 13e6
+    before = {
+        "dsb2018_fluo": (0.845, 0.662),
+        "bbbc039_fluo16": (0.906, 0.813),
+        "aits_nuclei": (0.795, 0.702),
+        "dsb2018_histo": (0.777, 0.548),
+        "dsb_overlap_composite": (0.819, 0.586),
+    }
+    for name, (ap50, mean) in before.items():
+        figures = files.card.metrics["test"][name]
+        assert figures["bioimage_ap"]["0.50"] > ap50, name
+        assert figures["bioimage_ap_mean"] > mean, name
+
+
+@pytest.mark.parametrize("name", ["nuclei", "cells", "live-dead", "unet-nuclei"])
 def test_cards_name_no_path_of_a_machine(name):
     text = find_model(name).card.to_json()
     assert "/work" not in text

@@ -66,7 +66,7 @@ def test_a_data_set_larger_than_memory_leaves_no_cells_in_it(settings, monkeypat
 
     def alive():
         gc.collect()
-        return sum(isinstance(o, Instance) for o in gc.get_objects())
+        return sum(type(o) is Instance for o in gc.get_objects())
 
     before = alive()
     tiles = tiles_of(settings.model_copy(update={"images_in_memory_mb": 0}))

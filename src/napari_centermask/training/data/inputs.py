@@ -122,9 +122,6 @@ def _prepared(sample: Sample, settings: TrainSettings, diameter: float, store: I
             image = np.asarray(image)
     except (BadImage, BadSettings) as error:
         raise BadImage(f"{where}: {error}") from error
-    usual = settings.normalisation != "zscore" and not settings.preprocess.ignore_specks
-    if usual and image is sample.image:
-        return sample  # its range was measured when it was read
     lo, hi = intensity_range(
         image, zscore=settings.normalisation == "zscore", specks=not settings.preprocess.ignore_specks
     )
