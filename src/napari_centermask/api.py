@@ -3,7 +3,7 @@
 >>> import napari_centermask as ncm
 >>> cells = ncm.segment(ncm.sample_image(), "nuclei")
 >>> cells
-<Cells: 125 cells in 520 x 696 pixels>
+<Cells: 126 cells in 520 x 696 pixels>
 >>> cells.to_labels().shape
 (520, 696)
 """

@@ -83,11 +83,12 @@ def test_tiles_fit_small_images_and_the_network(suggested):
         tile = suggested(side=side).settings.tile
         assert tile % 32 == 0
         assert 128 <= tile <= 512
-    assert suggested(side=150).settings.tile < suggested(side=2000).settings.tile
+    small, large = (suggested(tuned=False, side=side).settings.tile for side in (150, 2000))  # for cells of 40 pixels
+    assert small < large
 
 
 def test_a_gpu_takes_larger_batches_without_a_limit_of_time(suggested):
-    small, large = (suggested(machine=Machine(8, gpu)).settings for gpu in (4.0, 24.0))
+    small, large = (suggested(tuned=False, machine=Machine(8, gpu)).settings for gpu in (4.0, 24.0))
     assert 2 <= small.batch < large.batch
     assert large.minutes is None
 
@@ -124,7 +125,8 @@ def test_a_fine_tuning_of_nuclei_shows_its_own_data_again_and_gives_the_reason(s
     assert suggested(tuned=False).settings.replay == []
 
 
-def test_a_model_of_other_categories_than_its_parent_is_not_shown_the_parents_data(tmp_path, facts):
+def test_a_model_of_other_categories_than_its_parent_is_not_shown_the_parents_data(tmp_path, facts, monkeypatch):
+    monkeypatch.setattr(defaults, "replay_of", lambda _: find_model("nuclei").weights.parent / "replay")
     card, facts = find_model("live-dead").card, replace(facts, categories=("living", "dead"))
     suggestion = suggest(tmp_path, tmp_path / "run", card=card, start="live-dead", facts=facts, machine=TWO_CORES)
     assert (suggestion.settings.replay, suggestion.settings.replay_part) == ([], 0.0)
