@@ -15,7 +15,7 @@ from PIL import Image
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.instances import Instance
-from napari_centermask.io.coco import annotated, parted
+from napari_centermask.io.coco import parted
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.document import write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -27,10 +27,9 @@ H, W = 40, 60
 @pytest.fixture
 def in_parts(monkeypatch):
     """Read every file in parts, in pieces of a few bytes."""
-    for module in (parted, annotated):
-        monkeypatch.setattr(module, "LARGEST_WHOLE", 0)
+    monkeypatch.setattr(parted, "LARGEST_WHOLE", 0)
     monkeypatch.setattr(parted, "_PIECE", 7)
-    annotated._found.cache_clear()
+    parted._indexed.cache_clear()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.instances import Instance
-from napari_centermask.io.coco import annotated, parted
+from napari_centermask.io.coco import parted
 from napari_centermask.training.data.image_store import ImageStore
 from napari_centermask.training.data.loader import load_split, tiles_of
 from napari_centermask.training.data.packed_cells import PackedCells, boxes_of, packed
@@ -60,9 +60,8 @@ def test_a_sample_says_the_same_of_its_cells_from_files(folder, settings, tmp_pa
 
 
 def test_a_data_set_larger_than_memory_leaves_no_cells_in_it(settings, monkeypatch):
-    for module in (parted, annotated):
-        monkeypatch.setattr(module, "LARGEST_WHOLE", 0)
-    annotated._found.cache_clear()
+    monkeypatch.setattr(parted, "LARGEST_WHOLE", 0)
+    parted._indexed.cache_clear()
 
     def alive():
         gc.collect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 from napari_centermask.core.collection import paused_collection
@@ -13,7 +12,7 @@ from napari_centermask.io.coco.extension import KEY
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.coco.importing import import_coco
 from napari_centermask.io.coco.in_parts import parse_parted
-from napari_centermask.io.coco.parted import LARGEST_WHOLE, Parted, parted
+from napari_centermask.io.coco.parted import parted
 
 
 def read_annotated(
@@ -37,7 +36,7 @@ def read_annotated(
         As `document.read_coco` for our own files, `importing.import_coco` for others.
     """
     path = Path(path)
-    parts = _parted(path)
+    parts = parted(path)
     with paused_collection():
         data = load_json(path) if parts is None else parts.data
         info = data.get("info")
@@ -49,17 +48,3 @@ def read_annotated(
     for note in imported.report.sentences():
         say(f"{path.name}: {note}")
     return imported.records
-
-
-def _parted(path: Path) -> Parted | None:
-    if not path.is_file() or path.stat().st_size <= LARGEST_WHOLE:
-        return None
-    about = path.stat()
-    return _found(path.absolute(), about.st_mtime_ns, about.st_size)
-
-
-@lru_cache(
-    maxsize=4
-)  # a choice: a run asks for the same few files several times, and only says where their annotations are
-def _found(path: Path, _mtime_ns: int, _size: int) -> Parted | None:
-    return parted(path)

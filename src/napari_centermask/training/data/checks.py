@@ -18,7 +18,7 @@ from napari_centermask.models.families import check_new
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import order_of
 from napari_centermask.training.data.loader import annotation_file, judging
-from napari_centermask.training.data.scales import medians, whole_diameters
+from napari_centermask.training.data.scales import add_whole_diameters, medians
 
 
 def check_data(settings: TrainSettings) -> list[str]:
@@ -83,8 +83,7 @@ def _checked(
             continue
         _check_image(record, path, settings)
         if sizes is not None and len(settings.model.categories) > 1:
-            for name, some in whole_diameters([truth.instances]).items():
-                sizes.setdefault(name, array("d")).extend(some)
+            add_whole_diameters(truth.instances, sizes)
         names = truth.instances.categories
         judged = centred_within(truth.instances, truth.reviewed) if split == "val" else truth.instances
         own = Counter(names.get(c.category, str(c.category)) for c in judged)

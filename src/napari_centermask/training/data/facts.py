@@ -26,7 +26,6 @@ from napari_centermask.training.data.scales import levels_of, whole_diameters
 PERCENTILES = (10, 50, 90)
 """Percentiles of the cell diameters that a card keeps, per category: the median, and a choice of what is usual beside it."""
 _LOOKED_AT = 20  # images of a folder whose kind is looked at: a choice, half a second
-_PIECE = 1 << 22  # bytes that are read at a time: a choice
 _COUNTS = 0.2  # of these that a kind needs, so that a single odd image does not count: a choice
 
 
@@ -101,10 +100,8 @@ def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
 def data_hash(folder: Path, split: str) -> str:
     """SHA-256 (hex) over the annotation file and the bytes of its images in the order of their names."""
     path = annotation_file(folder, split)
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
+        digest = hashlib.file_digest(stream, "sha256")
     records = read_annotated(path, images_root=Path(folder) / "images")
     for record in sorted(records, key=lambda r: r.file_name):
         digest.update(record.file_name.encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -17,14 +16,20 @@ from napari_centermask.training.data.sample import Sample
 
 def whole_diameters(images: Iterable[Instances]) -> dict[str, array[float]]:
     """The diameters in image pixels, by category, of the cells that do not touch the border of their image."""
-    sizes = defaultdict[str, "array[float]"](lambda: array("d"))
+    sizes: dict[str, array[float]] = {}
     for cells in images:
-        height, width = cells.shape
-        for cell in cells:
-            y0, x0, y1, x1 = cell.box
-            if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
-                sizes[cells.categories.get(cell.category, str(cell.category))].append(cell.diameter)
-    return dict(sizes)
+        add_whole_diameters(cells, sizes)
+    return sizes
+
+
+def add_whole_diameters(cells: Instances, sizes: dict[str, array[float]]) -> None:
+    """Add those of one image."""
+    height, width = cells.shape
+    for cell in cells:
+        y0, x0, y1, x1 = cell.box
+        if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
+            name = cells.categories.get(cell.category, str(cell.category))
+            sizes.setdefault(name, array("d")).append(cell.diameter)
 
 
 def levels_of(folders: Iterable[Iterable[Instances]], settings: TrainSettings) -> tuple[SizeLevel, ...]:

@@ -30,7 +30,7 @@ from napari_centermask.models.store.registry import replay_of
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import AnyModel, AugmentSettings, TrainSettings
 from napari_centermask.training.data.inputs import follow_card
-from napari_centermask.training.data.scales import typical_diameters
+from napari_centermask.training.data.scales import add_whole_diameters, medians
 
 SCRATCH_DIAMETER = 40.0
 """Cells 1.5 times as large are still assigned to P3, whose boxes reach 64 pixels from a location
@@ -109,6 +109,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
     partial = is_partial(records)
     names: dict[int, str] = {}
     counts, sizes, n_images = Counter[str](), array("d"), 0
+    whole: dict[str, array[float]] = {}
     for record in records:
         truth = truth_of(record, partial=partial)
         names = names or truth.instances.categories
@@ -116,6 +117,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
         for cell in truth.instances:
             counts[names.get(cell.category, str(cell.category))] += 1
             sizes.append(cell.diameter)
+        add_whole_diameters(truth.instances, whole)
     if not sizes:
         raise BadSettings(f"There are no cells to train on in {path}. Correct or draw some.")
     return DataFacts(
@@ -126,7 +128,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
         channels=_channels(records),
         categories=tuple(names.values()),
         n_rare=min(counts.values()),
-        sizes=typical_diameters(truth_of(r, partial=partial).instances for r in records),
+        sizes=medians(whole),
     )
 
 
