@@ -13,6 +13,7 @@ from pathlib import Path
 from napari_centermask.core.errors import BadSettings, MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.deploy.graph_file import OPSET, OPSETS
+from napari_centermask.deploy.half_storage import store_half
 from napari_centermask.deploy.parity import Parity
 from napari_centermask.deploy.real_images import Images, compare_cells, network_tiles, sample_images
 from napari_centermask.io.whole_file import whole_files
@@ -81,6 +82,22 @@ def export(
         parity.opset = written
         say("Comparing the cells in real images")
         parity.images = compare_cells(model, card, paths, images)
+    return parity
+
+
+def round_to_half(network: Network) -> None:
+    """Round the weights of a network in place to values that float16 holds, so that `export_half` can store them all."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dtype.is_floating_point:
+            tensor.data = tensor.data.half().float()
+
+
+def export_half(network: Network, card: ModelCard, folder: Path, *, name: str, images: Images | None = None) -> Parity:
+    """Write the graphs of a network with rounded weights (`round_to_half`) in half of their size; see `export`."""
+    parity = export(network, card, folder, name=name, images=images)
+    weights = [parameter.detach().numpy() for parameter in network.parameters()]
+    for graph in family_of(card).graphs:
+        store_half(Path(folder) / f"{name}{graph_suffix(graph)}", weights)
     return parity
 
 

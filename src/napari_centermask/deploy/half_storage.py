@@ -15,6 +15,8 @@ import numpy as np
 
 SMALLEST = 256
 """Tensors with fewer values stay as they are; a choice: they hardly count in the size."""
+FACTOR = ".factor"
+"""End of the name of a tensor with the factors of a weight's channels."""
 CLOSE = 2e-6
 """Largest relative difference of a weight written as a product: a few roundings of float32."""
 
@@ -91,6 +93,6 @@ def _product(name: str, weight: np.ndarray, factor: np.ndarray | None) -> tuple[
     tensors = [numpy_helper.from_array(weight.astype(np.float16), half)]
     nodes = [helper.make_node("Cast", [half], [cast], name=cast, to=TensorProto.FLOAT)]
     if factor is not None:
-        tensors.append(numpy_helper.from_array(factor, f"{name}.factor"))
-        nodes.append(helper.make_node("Mul", [cast, f"{name}.factor"], [name], name=name))
+        tensors.append(numpy_helper.from_array(factor, f"{name}{FACTOR}"))
+        nodes.append(helper.make_node("Mul", [cast, f"{name}{FACTOR}"], [name], name=name))
     return tensors, nodes

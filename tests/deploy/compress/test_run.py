@@ -7,7 +7,7 @@ import pytest
 
 import other_tools
 from napari_centermask.core.errors import BadModel, BadSettings
-from napari_centermask.deploy.compress import run
+from napari_centermask.deploy.compress import run, tune
 from napari_centermask.deploy.compress.judge import Judge
 from napari_centermask.deploy.compress.plan import Plan, QuantiseStep
 from napari_centermask.io.coco.document import read_coco
@@ -87,8 +87,28 @@ def test_a_plan_prunes_distils_prepares_and_quantises(models, data, tmp_path):
     start, pruned, *_, last = result.rows
     assert pruned.parameters == last.parameters < 0.8 * start.parameters
     assert pruned.gflops < start.gflops
-    assert last.megabytes < 0.6 * pruned.megabytes
+    assert last.megabytes < 0.4 * start.megabytes
+    assert last.megabytes < pruned.megabytes
     assert result.rows[0].scores.coco_ap is not None
+
+
+def test_the_graphs_of_a_step_that_trains_take_half_the_space(models, data, tmp_path):
+    step = {"do": "distil", "steps": 1, "batch": 1, "tile": 64}
+    result = run.compress(_plan(models["unet"], None, tmp_path, data=data, steps=[step]))
+    assert result.rows[1].megabytes < 0.6 * result.rows[0].megabytes
+    assert result.rows[1].parameters - result.rows[0].parameters == 256  # biases of the norms, which were zero
+
+
+@pytest.mark.parametrize(("do", "chosen"), [("distil", "auto"), ("qat", "off")])
+def test_training_computes_as_any_other_except_where_rounding_is_simulated(
+    models, data, tmp_path, monkeypatch, do, chosen
+):
+    asked = []
+    true = tune.choose_precision
+    monkeypatch.setattr(tune, "choose_precision", lambda amp, device: asked.append(amp) or true(amp, device))
+    steps = [{"do": do, "steps": 1, "batch": 1, "tile": 64}, {"do": "quantise"}]
+    run.compress(_plan(models["unet"], None, tmp_path, data=data, steps=steps))
+    assert asked == [chosen]
 
 
 def test_the_table_is_written_after_each_step_and_the_recommendation_at_the_end(models, images, tmp_path, monkeypatch):

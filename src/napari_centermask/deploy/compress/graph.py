@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_centermask.deploy.half_storage import FACTOR
 from napari_centermask.engines.graphs import CARD_KEY, DENSE_INPUT
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def set_card(model: ModelProto, card: ModelCard) -> None:
 
 
 def count_parameters(paths: Iterable[Path]) -> int:
-    """Weights and biases in graphs, quantised or not; scales and zero points of quantised ones are not counted."""
+    """Weights and biases in graphs, however they are stored; factors, scales and zero points of the storage are not counted."""
     import onnx
 
     total = 0
@@ -68,7 +69,8 @@ def count_parameters(paths: Iterable[Path]) -> int:
         graph = onnx.load(path).graph
         extra = {n for node in graph.node if node.op_type.endswith("QuantizeLinear") for n in node.input[1:]}
         extra |= {n for node in graph.node if node.op_type == "DequantizeLinear" for n in node.input[1:]}
-        total += sum(int(np.prod(t.dims)) for t in graph.initializer if t.name not in extra and np.prod(t.dims) > 1)
+        weights = [t for t in graph.initializer if t.name not in extra and not t.name.endswith(FACTOR)]
+        total += sum(int(np.prod(t.dims)) for t in weights if np.prod(t.dims) > 1)
     return total
 
 

@@ -114,18 +114,19 @@ class Maker:
         """A step that trains: the new network is exported, which compares its graphs with torch."""
         try:
             from napari_centermask.deploy.compress import trained
-            from napari_centermask.deploy.export import export
+            from napari_centermask.deploy.export import export_half, round_to_half
         except ImportError as error:
             raise MissingExtra(f"The step {step.do} needs {error.name}: {how_to_install('compress')}") from error
         network = before.network if before.network is not None else trained.load_network(self.plan.model)[0]
         assert self.data is not None  # see `check_order`
         card = self.start.card.model_copy(update={"name": self.plan.model})  # under which it is found here
         network = trained.do_step(step, network, card, self.data, self.plan.out, self.say)
+        round_to_half(network)
         done = {"step": step.do} | step.model_dump(mode="json", exclude={"do", "accepted"}, exclude_defaults=True)
         steps = (*before.done, done)
         card = self._card(steps).model_copy(update={"model": network.settings})
         images = {path.name: read_plane(path) for path in self.images[:2]}
-        export(network, card, folder, name=self.start.name, images=images)
+        export_half(network, card, folder, name=self.start.name, images=images)
         files = zoo.find_model(folder)
         scores = self.judge.score(self._engine(files))
         title = f"{before.title} + {step.do}" if before.done else step.do

@@ -52,8 +52,8 @@ def do_step(
     if isinstance(step, PruneStep):
         return _pruned(step, network, card, data, out, say)
     if isinstance(step, QatStep):
-        with rounded(network, keep=prune.predictors(network)):
-            tune(network, train_settings(card, data, out, **step.training()), say=say)
+        with rounded(network, keep=prune.predictors(network)):  # bfloat16 is no finer than INT8
+            tune(network, train_settings(card, data, out, amp="off", **step.training()), say=say)
         return network
     return _distilled(step, network, card, data, out, say)
 

@@ -16,7 +16,7 @@ from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import follow_card
 from napari_centermask.training.data.loader import batches
 from napari_centermask.training.data.parts import TrainBatch, parts_of
-from napari_centermask.training.run.device import tune_malloc
+from napari_centermask.training.run.device import choose_precision, tune_malloc
 from napari_centermask.training.run.optimise import learning_rate, make_optimiser, set_rate
 
 _REPORT_EVERY = 20  # steps; a choice
@@ -47,6 +47,8 @@ def tune(
 ) -> None:
     """Train a network in place, on the CPU, for `settings.steps`; it is in evaluation mode afterwards.
 
+    It computes in bfloat16 where `settings.amp` and the processor say so, as any other training does.
+
     Parameters
     ----------
     extra
@@ -64,12 +66,15 @@ def tune(
     optimiser = make_optimiser(network, settings)
     if modules is not None and (more := list(modules.parameters())):
         optimiser.add_param_group({"params": more, "weight_decay": 0.0, "factor": 1.0})
+    precision = choose_precision(settings.amp, torch.device("cpu"))
     network.train()
     try:
         for step, batch in enumerate(_tiles(settings)):
-            losses = parts.losses(network, batch.images, batch.truths, settings, class_weights=None)
-            if extra is not None:
-                losses = losses | extra(network, batch.images, batch.truths)
+            images = batch.images.to(memory_format=torch.channels_last)
+            with torch.autocast("cpu", precision, enabled=precision is not None):
+                losses = parts.losses(network, images, batch.truths, settings, class_weights=None)
+                if extra is not None:
+                    losses = losses | extra(network, images, batch.truths)
             set_rate(optimiser, learning_rate(settings, step, step / settings.steps))
             optimiser.zero_grad(set_to_none=True)
             total = torch.stack([loss.float() for loss in losses.values()]).sum()
