@@ -27,11 +27,14 @@ FORMS = {
     "attention": UNetSettings(in_channels=1, width=8, depth=2, norm="GN", attention="gate", border=False),
     "scse": UNetSettings(in_channels=5, width=4, depth=6, attention="scse", distance=False, deep_supervision=True),
 }
+FORMS |= {name: UNetSettings(in_channels=1, architecture=name) for name in ("unet", "unet++", "fpn", "deeplabv3+")}
 
 
 @pytest.fixture(scope="module", params=FORMS)
 def exported(request, tmp_path_factory):
     """A small network, its card, its folder and the parity."""
+    if FORMS[request.param].architecture != "plain":
+        pytest.importorskip("segmentation_models_pytorch")
     torch.manual_seed(0)
     form = FORMS[request.param]
     model = build_model(form).eval()

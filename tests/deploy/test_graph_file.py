@@ -94,3 +94,13 @@ def test_a_graph_that_contradicts_itself_is_refused(tmp_path):
     onnx.save(graph, tmp_path / "bad.onnx")
     with pytest.raises(UserError, match="not valid ONNX"):
         graph_file.check_file(tmp_path / "bad.onnx")
+
+
+class LooksAtTheBatch(nn.Module):
+    def forward(self, x):
+        return x * 2 if len(x) == 2 else x
+
+
+def test_a_size_that_must_be_free_and_is_not_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"'image' in one size only \(axis 0 is 2\)"):
+        write(LooksAtTheBatch(), tmp_path / "net.onnx")

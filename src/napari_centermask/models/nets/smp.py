@@ -53,10 +53,13 @@ def make_smp(settings: UNetSettings) -> nn.Module:
 
 
 class _PooledNorm(nn.BatchNorm2d):
-    """Batch norm after pooling the whole tile; a batch of one tile has no variance, so the running statistics are used."""
+    """Batch norm after pooling the whole tile; a batch of one tile has no variance, so the running statistics are used.
+
+    Outside training they are used in any case, without looking at the batch: its size stays free in an exported graph.
+    """
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        if len(pooled) > 1:
+        if not self.training or len(pooled) > 1:
             return super().forward(pooled)
         return functional.batch_norm(pooled, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
