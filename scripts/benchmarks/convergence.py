@@ -1,9 +1,9 @@
-"""CenterMask against Mask R-CNN from scratch: AP over training time, at equal computing time on one machine.
+"""Networks from scratch against each other: AP over training time, at equal computing time on one machine.
 
     python scripts/benchmarks/convergence.py --minutes 120 --out convergence --seeds 0 1 2 \\
-        --data ../shared/data/dsb2018_fluo ../shared/data/dsb_overlap_composite
+        --forms centermask-R50 maskrcnn-R50 --data ../shared/data/dsb2018_fluo ../shared/data/dsb_overlap_composite
 
-Both get the same tiles, augmentations, optimiser, schedule, norm (batch norm) and computing time, and are evaluated on
+All get the same tiles, augmentations, optimiser, schedule, norm (batch norm) and computing time, and are evaluated on
 `val` as they train; evaluations are not counted in the time. Then each best model is judged on `test`: AP, the
 overlapping cells alone, boundaries, the seconds of all images with torch, and the peak memory of training and of
 segmenting. `time_to` is the first time at which a part of the best AP of all was reached. The report is
@@ -18,21 +18,31 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.evaluation.training_curve import AP_TABLE
-from napari_centermask.settings import AugmentSettings, MaskRCNNSettings, ModelSettings, TrainSettings
+from napari_centermask.settings import AugmentSettings, MaskRCNNSettings, ModelSettings, TrainSettings, UNetSettings
 
 LOOK_S = 0.2
 PARTS = (0.5, 0.8, 0.9, 0.95)
+
+
+def _smp(architecture: str, channels: int) -> UNetSettings:
+    return UNetSettings(in_channels=channels, architecture=architecture)
+
+
 FORMS = {
     # R-50 in both, so that the heads and how cells are found differ, not the backbone.
     "centermask-R50": lambda n: ModelSettings(backbone="R-50", in_channels=n, fpn_channels=256, top_levels=0),
     "maskrcnn-R50": lambda n: MaskRCNNSettings(in_channels=n),
     # What we ship, for what it costs.
     "centermask-V19": lambda n: ModelSettings(in_channels=n),
+    "unet": lambda n: UNetSettings(in_channels=n),
+    # Those of segmentation-models-pytorch have a ResNet-18 as their encoder.
+    **{f"{name}-R18": partial(_smp, name) for name in ("unet", "unet++", "fpn", "deeplabv3+")},
 }
 
 
