@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from hands import Hands, answer, is_seen, pick_tab, press, press_titled, type_path, until, write
+from napari import Viewer
 from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -513,10 +514,22 @@ def walk(what: str, folder: Path, report: Path, pictures: Path | None = None) ->
         journey.viewer.close()
 
 
+class Drawn:
+    """Whether the canvas shows something, and the same as at the last look: a busy machine draws late."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer, self._last = viewer, np.zeros(0)
+
+    def __call__(self) -> bool:
+        last, self._last = self._last, self._viewer.screenshot(canvas_only=True, flash=False)
+        return np.array_equal(last, self._last) and (self._last[..., :3].std() > 0 or not len(self._viewer.layers))
+
+
 def save(journey: Journey, folder: Path, name: str, widget: QWidget | None = None) -> None:
     """Write the window, or a widget of its own, as a picture."""
     path = str(folder / f"tutorial_{name}.png")
     if widget is None:
+        until(Drawn(journey.viewer), seconds=60, what="canvas")
         journey.viewer.screenshot(path, canvas_only=False, flash=False)
     else:
         widget.grab().save(path)
