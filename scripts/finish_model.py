@@ -3,7 +3,7 @@
     python scripts/finish_model.py runs/nuclei/best.safetensors --name nuclei --out resources/models/nuclei \
         --default score=0.5 nms=0.6 mask_nms=0.7 --data ../shared/data/dsb2018_fluo ../shared/data/dsb2018_histo
 
-Writes NAME.safetensors and the graphs of its family, with float16 weights (`export_half`). The operating point is chosen
+Writes NAME.safetensors and the graphs of its family, with float16 weights. The operating point is chosen
 on `val` before (of a CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is
 measured on its `test` split with the diameter estimated. Where masks are weak, `--boxes` measures boxes and categories
 instead, and fits the temperature of the probabilities on `val`; `--last` takes the run's last averaged weights, as the best
@@ -20,7 +20,8 @@ import onnx
 import torch
 
 from napari_centermask.deploy.benchmark import machine
-from napari_centermask.deploy.export import export_half, round_to_half
+from napari_centermask.deploy.export import export
+from napari_centermask.deploy.half_storage import round_to_half
 from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
@@ -67,7 +68,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     weights = arguments.out / f"{arguments.name}.safetensors"
     save_model(weights, model, card)
-    parity = export_half(model, card, arguments.out, name=arguments.name)
+    parity = export(model, card, arguments.out, name=arguments.name)
     metrics = {folder.name: measure(weights, folder, arguments.engine) for folder in arguments.data}
     temperature = card.temperature
     if arguments.boxes:

@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", type=Path, required=True, help="A dense real field.")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--models", nargs="+", default=["nuclei"])
+    parser.add_argument("--models", nargs="+", default=["nuclei"], help="CenterMasks; first one with weights.")
     parser.add_argument(
         "--engines",
         nargs="+",
@@ -47,6 +47,8 @@ def main() -> None:
         help="Each may end with a precision. Models without weights run on onnx and openvino.",
     )
     arguments = parser.parse_args()
+    if find_model(arguments.models[0]).weights is None:
+        parser.error(f"{arguments.models[0]} has no weights, so its operations cannot be counted; name it later")
     image = fill(read_plane(arguments.image), 1024)
     candidates, precisions, operations = {}, {}, {}
     for model in arguments.models:

@@ -4,7 +4,8 @@
 
 The student is the model itself with a part of its channels removed, which leaves it with hardly a cell; the plan of a
 compression then trains it on the `train` split, for the same number of steps on the same tiles with the teacher's
-losses and without. Nothing is chosen on `test`. Runs that are there already are not made again.
+losses and without. `--train-images` leaves a few annotated images to train on, as most people have them. Nothing is
+chosen on `test`. Runs that are there already are not made again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,13 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--split", default="test", help="To judge on.")
+    parser.add_argument("--train-images", type=int, help="Annotated images to train on, evenly spread; all by default.")
     arguments = parser.parse_args()
+    arguments.train = arguments.data
+    if arguments.train_images:
+        arguments.train = _fewer(
+            arguments.data, arguments.train_images, arguments.out / f"data-{arguments.train_images}"
+        )
     rows = {"teacher": [_score(arguments.model, arguments)]}
     for seed in arguments.seeds:
         for name in WEIGHTS:
@@ -45,12 +52,29 @@ def main() -> None:
     print(json.dumps({"rows": rows, "medians": medians}, indent=1))
 
 
+def _fewer(data: Path, number: int, folder: Path) -> Path:
+    """A folder with the same images, of which so many are annotated for training."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.loads((data / "annotations_train.json").read_text())
+    images = content["images"][:: -(-len(content["images"]) // number)]
+    kept = {image["id"] for image in images}
+    cells = [cell for cell in content["annotations"] if cell["image_id"] in kept]
+    print(f"{len(images)} images with {len(cells)} cells to train on", file=sys.stderr, flush=True)
+    (folder / "annotations_train.json").write_text(json.dumps(content | {"images": images, "annotations": cells}))
+    (folder / "annotations_val.json").write_bytes((data / "annotations_val.json").read_bytes())
+    if not (folder / "images").is_symlink():
+        (folder / "images").symlink_to((data / "images").resolve(), target_is_directory=True)
+    return folder
+
+
 def _student(name: str, seed: int, arguments: argparse.Namespace) -> dict[str, float]:
     """What a student scores."""
-    folder = arguments.out / f"{name}-{seed}"
+    model, images = Path(arguments.model).stem, arguments.train_images or "all"
+    what = f"{model}-{arguments.part}-{images}-{arguments.steps}-{arguments.learning_rate}"
+    folder = arguments.out / what / f"{name}-{seed}"
     plan = Plan(
         model=arguments.model,
-        data=arguments.data,
+        data=arguments.train,
         out=folder,
         most_images=1,
         accepted=1.0,
@@ -66,8 +90,9 @@ def _student(name: str, seed: int, arguments: argparse.Namespace) -> dict[str, f
             ),
         ],
     )
-    if not plan.folders[1].is_dir():
+    if not (folder / "done").is_file():
         compress(plan, say=lambda text: print(f"{name}, seed {seed}: {text}", file=sys.stderr, flush=True))
+        (folder / "done").touch()
     return _score(plan.folders[1], arguments)
 
 

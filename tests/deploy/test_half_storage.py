@@ -2,9 +2,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
-from napari_centermask.deploy.half_storage import store_half
+from napari_centermask.deploy.half_storage import round_to_half, store_half, with_float_weights
 
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(0, 0.1, (16, 8, 3, 3)).astype(np.float16).astype(np.float32)
@@ -62,3 +64,29 @@ def test_channels_of_zeros_and_weights_beyond_float16_are_kept_exactly(tmp_path)
     assert store_half(path, [weight * 1e6]) == weight.size  # 1e6 is no float16
     assert np.isfinite(before).all()
     np.testing.assert_array_equal(run(path), before)
+
+
+def test_the_weights_are_tensors_of_float32_again(tmp_path):
+    path = graph(tmp_path / "g.onnx", WEIGHT, WEIGHT * FACTOR)
+    before = run(path)
+    store_half(path, [WEIGHT])
+    onnx.save(with_float_weights(path), tmp_path / "whole.onnx")
+    whole = onnx.load(tmp_path / "whole.onnx").graph
+    assert {t.name: (t.data_type, tuple(t.dims)) for t in whole.initializer} == {
+        "folded": (TensorProto.FLOAT, WEIGHT.shape),
+        "back": (TensorProto.FLOAT, (8, 16, 3, 3)),
+    }
+    assert [node.op_type for node in whole.node] == ["Conv", "Conv"]
+    np.testing.assert_allclose(run(tmp_path / "whole.onnx"), before, atol=1e-5 * np.abs(before).max())
+
+
+def test_rounding_leaves_statistics_and_weights_beyond_float16_alone():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 3))
+    network[1].running_var.fill_(1e5)
+    network[2].weight.data.fill_(1e5)
+    before = network[0].weight.clone()
+    round_to_half(network)
+    assert network[1].running_var.tolist() == [1e5, 1e5]
+    assert network[2].weight.unique().tolist() == [1e5]
+    assert torch.equal(network[0].weight, before.half().float())
+    assert not torch.equal(network[0].weight, before)

@@ -38,6 +38,8 @@ def export(
 ) -> Parity:
     """Write the graphs of the model's family, after checking them against torch.
 
+    Weights that float16 holds exactly, as those of saved models, are stored in half of the space (`store_half`).
+
     Parameters
     ----------
     model
@@ -62,6 +64,8 @@ def export(
         If an output differs too much, or other cells are found; nothing is written.
     UnsupportedOperator
         If ONNX has no operator for a part of the network; nothing is written.
+    UserError
+        If the graph is not valid, or has a fixed size where any is needed; nothing is written.
     MissingExtra
         If onnx, onnxscript or onnxruntime is not installed.
     """
@@ -77,27 +81,14 @@ def export(
         parts_of = family.load(family.exporter)
         say("Tracing the network")
         written = parts_of.write(model, parts, card, opset)
+        weights = [parameter.detach().numpy() for parameter in model.parameters()]
+        for path in paths:
+            store_half(path, weights)
         say("Comparing with torch")
         parity: Parity = parts_of.check(model, parts, network_tiles(images, card))
         parity.opset = written
         say("Comparing the cells in real images")
         parity.images = compare_cells(model, card, paths, images)
-    return parity
-
-
-def round_to_half(network: Network) -> None:
-    """Round the weights of a network in place to values that float16 holds, so that `export_half` can store them all."""
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.dtype.is_floating_point:
-            tensor.data = tensor.data.half().float()
-
-
-def export_half(network: Network, card: ModelCard, folder: Path, *, name: str, images: Images | None = None) -> Parity:
-    """Write the graphs of a network with rounded weights (`round_to_half`) in half of their size; see `export`."""
-    parity = export(network, card, folder, name=name, images=images)
-    weights = [parameter.detach().numpy() for parameter in network.parameters()]
-    for graph in family_of(card).graphs:
-        store_half(Path(folder) / f"{name}{graph_suffix(graph)}", weights)
     return parity
 
 

@@ -73,6 +73,8 @@ def write_graph(
     ------
     UnsupportedOperator
         Naming the operator and the modules of the network that use it.
+    UserError
+        If the graph is not valid, or a size that must be free is fixed.
     """
     module = module.eval()
     failure: Exception | None = None
@@ -124,7 +126,7 @@ def _check_free(path: Path, names: Sequence[str], shapes: tuple[Any, ...]) -> No
         if fixed:
             where = ", ".join(f"axis {axis} is {size}" for axis, size in fixed.items())
             raise UserError(
-                f"The exported graph takes '{name}' in one size only ({where}), as a part of the network looks at it. "
+                f"The exported graph takes '{name}' in one size only ({where}), because a part of the network depends on it. "
                 "Nothing was exported. Report the model's settings."
             )
 

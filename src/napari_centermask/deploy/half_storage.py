@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import nn
 
 SMALLEST = 256
 """Tensors with fewer values stay as they are; a choice: they hardly count in the size."""
@@ -55,6 +59,45 @@ def store_half(path: Path, weights: Iterable[np.ndarray]) -> int:
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     return stay
+
+
+def round_to_half(network: nn.Module) -> None:
+    """Round the weights of convolutions and linear layers in place to values that float16 holds, as `save_model` stores them.
+
+    Weights with a value beyond float16 stay as they are.
+    """
+    for parameter in network.parameters():
+        rounded = parameter.data.half().float()
+        if parameter.dim() > 1 and bool(rounded.isfinite().all()):
+            parameter.data = rounded
+
+
+def with_float_weights(path: Path) -> ModelProto:
+    """A graph whose weights are float32 tensors again, as quantisers want them."""
+    import onnx
+    from onnx import TensorProto, numpy_helper
+
+    model = onnx.load(path)
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    values: dict[str, np.ndarray] = {}
+    nodes = []
+    for node in graph.node:
+        given = [tensors[n] for n in node.input if n in tensors]
+        if node.op_type == "Cast" and given and given[0].data_type == TensorProto.FLOAT16:
+            values[node.output[0]] = numpy_helper.to_array(given[0]).astype(np.float32)
+        elif node.op_type == "Mul" and node.input[0] in values and node.input[1] in tensors:
+            values[node.output[0]] = values[node.input[0]] * numpy_helper.to_array(given[0])
+        else:
+            nodes.append(node)
+    used = {name for node in nodes for name in node.input} | {value.name for value in graph.output}
+    kept = [tensor for name, tensor in tensors.items() if name in used]
+    kept += [numpy_helper.from_array(array, name) for name, array in values.items() if name in used]
+    for field, contents in ((graph.initializer, kept), (graph.node, nodes)):
+        contents = list(contents)
+        del field[:]
+        field.extend(contents)
+    return model
 
 
 def _is_exact(values: np.ndarray) -> bool:

@@ -28,10 +28,12 @@ FORMS = {
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """A small model with random weights of each family, with weights and graphs; nearly every place of an image is a cell."""
+    """A small model with random weights of each family, with weights and graphs, in 16 bits as the included ones; nearly every
+    place of an image is a cell."""
     import torch
 
     from napari_centermask.deploy.export import export
+    from napari_centermask.deploy.half_storage import round_to_half
     from napari_centermask.models.nets.build import build_model
     from napari_centermask.models.store.checkpoint import save_model
 
@@ -43,9 +45,10 @@ def models(tmp_path_factory):
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):  # differ, so that they can rank channels
                 torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+        round_to_half(network)
         defaults = {"score": 0.05} if name == "centermask" else {}
         card = ModelCard(name=name, licence="BSD-3-Clause", model=form, diameter=40.0, defaults=defaults)
-        save_model(folder / f"{name}.safetensors", network, card, half=False)
+        save_model(folder / f"{name}.safetensors", network, card)
         noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64), np.uint8)
         export(network, card, folder, name=name, images={"noise": noise})
         found[name] = zoo.find_model(folder)

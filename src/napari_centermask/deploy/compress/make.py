@@ -18,6 +18,7 @@ from napari_centermask.deploy.compress.calibrate import Calibration, calibrate
 from napari_centermask.deploy.compress.graph import gflops, set_card
 from napari_centermask.deploy.compress.judge import Judge, Scores
 from napari_centermask.deploy.compress.plan import DistilStep, Plan, PruneStep, QatStep, QuantiseStep, Step
+from napari_centermask.deploy.half_storage import round_to_half
 from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.load import load_engine
 from napari_centermask.io.images import read_plane
@@ -111,10 +112,10 @@ class Maker:
         return load_engine(files, engine=self.plan.engine, device="cpu", precision="float32")
 
     def _trained(self, step: PruneStep | DistilStep | QatStep, before: Made, folder: Path) -> Made:
-        """A step that trains: the new network is exported, which compares its graphs with torch."""
+        """A step that trains: the new network is exported, which compares its graphs with torch, with weights of 16 bits."""
         try:
             from napari_centermask.deploy.compress import trained
-            from napari_centermask.deploy.export import export_half, round_to_half
+            from napari_centermask.deploy.export import export
         except ImportError as error:
             raise MissingExtra(f"The step {step.do} needs {error.name}: {how_to_install('compress')}") from error
         network = before.network if before.network is not None else trained.load_network(self.plan.model)[0]
@@ -126,7 +127,7 @@ class Maker:
         steps = (*before.done, done)
         card = self._card(steps).model_copy(update={"model": network.settings})
         images = {path.name: read_plane(path) for path in self.images[:2]}
-        export_half(network, card, folder, name=self.start.name, images=images)
+        export(network, card, folder, name=self.start.name, images=images)
         files = zoo.find_model(folder)
         scores = self.judge.score(self._engine(files))
         title = f"{before.title} + {step.do}" if before.done else step.do

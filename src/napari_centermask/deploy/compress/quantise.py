@@ -20,6 +20,7 @@ from napari_centermask.core.errors import MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.deploy.compress.calibrate import Feed
 from napari_centermask.deploy.compress.graph import AROUND, LAYERS, inner_nodes, name_nodes
+from napari_centermask.deploy.half_storage import with_float_weights
 from napari_centermask.engines.graphs import DENSE_INPUT
 from napari_centermask.engines.openvino import no_telemetry
 
@@ -124,7 +125,7 @@ def dynamic(path: Path, out: Path) -> ModelProto:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    model = onnx.load(path)
+    model = with_float_weights(path)
     del model.graph.value_info[:]  # the exporter's, which do not hold for transposed weights
     onnx.save(model, out)
     with _quiet():
@@ -161,14 +162,12 @@ def with_nncf(path: Path, feeds: Sequence[Feed]) -> ModelProto:
     MissingExtra
         If NNCF is not installed.
     """
-    import onnx
-
     try:
         with _quiet(), no_telemetry():
             import nncf
     except ImportError as error:
         raise MissingExtra(f"The method nncf needs NNCF: {how_to_install('compress')}") from error
-    model = onnx.load(path)
+    model = with_float_weights(path)
     name_nodes(model)
     inner = {node.name for node in inner_nodes(model)}
     kept = [node.name for node in model.graph.node if node.name not in inner]

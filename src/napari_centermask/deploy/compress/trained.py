@@ -52,7 +52,7 @@ def do_step(
     if isinstance(step, PruneStep):
         return _pruned(step, network, card, data, out, say)
     if isinstance(step, QatStep):
-        with rounded(network, keep=prune.predictors(network)):  # bfloat16 is no finer than INT8
+        with rounded(network, keep=prune.predictors(network)):  # bfloat16 would round about as coarsely
             tune(network, train_settings(card, data, out, amp="off", **step.training()), say=say)
         return network
     return _distilled(step, network, card, data, out, say)
