@@ -5,8 +5,8 @@
 Mask R-CNN has random weights, as speed does not depend on them: its score threshold is 0 and it keeps 300 detections.
 Ours keeps the 300 best cells of a real field repeated to 1024 x 1024, without rescaling. Operations are counted in
 torch (two for a multiplication with an addition), and divided by the time of the whole run; the machine's peak is the
-best of seven products of two matrices of 2,048 x 2,048 in torch, in the precision of the row. A model without weights
-is taken to compute in INT8.
+best of eight products of two matrices of 2,048 x 2,048 in torch, in the precision of the row. A model without weights
+is taken to compute in INT8; that of a pruned network gets no such figures.
 """
 
 from __future__ import annotations
@@ -60,8 +60,10 @@ def main() -> None:
             name = f"{model}, {runtime}"
             candidates[name] = _ours(model, engine, precision or "float32", image)
             precisions[name] = (precision or "float32") if trainable else "int8"
-            operations[name] = model if trainable else arguments.models[0]
-    counted = {model: _operations(_ours(model, "torch", "float32", image)) for model in set(operations.values())}
+            operations[name] = model if trainable else arguments.models[0] if _is_same_network(model) else None
+    counted = {
+        model: _operations(_ours(model, "torch", "float32", image)) for model in set(operations.values()) - {None}
+    }
     peak = {kind: _peak(kind) for kind in sorted(set(precisions.values()))}
     candidates["Mask R-CNN R-50"] = _maskrcnn(image)
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
@@ -78,6 +80,8 @@ def main() -> None:
     slow = median["Mask R-CNN R-50"]
     rows = {n: {"instances": counts[n], "seconds": round(s, 4), "ratio": round(slow / s, 2)} for n, s in median.items()}
     for name, kind in precisions.items():
+        if operations[name] is None:
+            continue
         rate = counted[operations[name]] / median[name]
         rows[name] |= {"GFLOP/s": round(rate / 1e9, 1), "part of the peak": round(rate / peak[kind], 3)}
     peaks = {kind: round(rate / 1e9) for kind, rate in peak.items()}
@@ -92,6 +96,11 @@ def _ours(model: str, engine: str, precision: str, image: np.ndarray) -> Callabl
     return lambda: len(segment(image, loaded, settings))
 
 
+def _is_same_network(model: str) -> bool:
+    """Whether a compressed model was quantised only, so that it has the operations of the network that it was made from."""
+    return all(step["step"] == "quantise" for step in find_model(model).card.training["compression"]["steps"])
+
+
 def _operations(run: Callable[[], int]) -> float:
     """Floating-point operations of convolutions and products of matrices in one run."""
     with FlopCounterMode(display=False) as counter:
@@ -100,7 +109,7 @@ def _operations(run: Callable[[], int]) -> float:
 
 
 def _peak(kind: str) -> float:
-    """Operations per second of the best of seven products of two matrices."""
+    """Operations per second of the best of eight products of two matrices."""
     side = 2048
     if kind == "int8":
         a, b = (torch.randint(-100, 100, (side, side), dtype=torch.int8) for _ in range(2))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.neighbours import box_iou
+from napari_centermask.engines import suppress
 from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
 
 
@@ -57,6 +58,21 @@ def test_nms_equals_brute_force_across_blocks(monkeypatch):
     monkeypatch.setattr("napari_centermask.engines.suppress._BLOCK", 37)
     boxes, scores, classes = random_boxes(400, 5)
     np.testing.assert_array_equal(nms_boxes(boxes, scores, classes, 0.6), brute_force_nms(boxes, scores, classes, 0.6))
+
+
+@pytest.mark.parametrize("most", [1, 7, 40, 1000])
+def test_the_best_are_those_of_all_and_worse_blocks_are_not_looked_at(monkeypatch, most):
+    monkeypatch.setattr("napari_centermask.engines.suppress._BLOCK", 16)
+    boxes, _, classes = random_boxes(200, seed=3)
+    scores = np.random.default_rng(3).integers(1, 30, 200) / 30  # with ties
+    everything, asked = nms_boxes(boxes, scores, classes, 0.5), []
+    true = suppress._pairs_between
+    monkeypatch.setattr(suppress, "_pairs_between", lambda *given: asked.append(given) or true(*given))
+    best = nms_boxes(boxes, scores, classes, 0.5, most=most)
+    lowest = scores[everything[min(most, len(everything)) - 1]]
+    np.testing.assert_array_equal(best, everything[scores[everything] >= lowest])
+    if most == 1:
+        assert len(asked) <= 4
 
 
 def test_nms_keeps_the_given_order_of_equal_scores():

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from napari_centermask.engines import Detections, Features, RegionFeatures
-from napari_centermask.engines.suppress import SoftNms, nms_boxes, soft_nms
+from napari_centermask.engines.suppress import SoftNms, best_of, nms_boxes, soft_nms
 from napari_centermask.models.store.card import ModelCard
 
 Threshold = Literal["score", "class"]
@@ -63,10 +63,9 @@ def detect(
     groups = np.zeros_like(classes) if across else classes
     if soft is not None:
         keep, scores = soft_nms(boxes, scores, groups, soft=soft, min_score=score, iou=nms)
+        keep = best_of(keep, scores, max_detections)
     else:
-        keep = nms_boxes(boxes, scores, groups, nms)
-    if max_detections is not None and len(keep) > max_detections:
-        keep = keep[scores[keep] >= scores[keep[max_detections - 1]]]
+        keep = nms_boxes(boxes, scores, groups, nms, most=max_detections)
     return Detections(boxes[keep], scores[keep], classes[keep], class_probabilities(features, rows[keep], index=index))
 
 
@@ -79,7 +78,7 @@ def detect_regions(
     """
     found = features.found[index]
     found = found[found.scores >= score]
-    keep = nms_boxes(found.boxes, found.scores, np.zeros_like(found.classes), nms)
+    keep = nms_boxes(found.boxes, found.scores, np.zeros_like(found.classes), nms, most=max_detections)
     return found[keep[:max_detections]]
 
 

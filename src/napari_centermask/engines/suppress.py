@@ -27,7 +27,9 @@ class SoftNms:
     sigma: float = 0.5
 
 
-def nms_boxes(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: float) -> np.ndarray:
+def nms_boxes(
+    boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: float, *, most: int | None = None
+) -> np.ndarray:
     """Greedy suppression within each class, like torchvision's `batched_nms`.
 
     Parameters
@@ -40,24 +42,35 @@ def nms_boxes(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: f
         (N,) int.
     iou
         A box whose IoU with a better kept box of its class exceeds this is dropped.
+    most
+        How many of the best are needed; by default all. Those with the score of the last one are kept, too, and worse ones
+        are not looked for.
 
     Returns
     -------
     numpy.ndarray
         (K,) int64 indices of the kept boxes, best first; equal scores in their given order.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
+    scores = np.asarray(scores)
+    order = np.argsort(-scores, kind="stable")
     if iou >= 1:
-        return order
+        return best_of(order, scores, most)
     boxes, classes = np.asarray(boxes, np.float64)[order], np.asarray(classes)[order]
     kept = np.zeros(0, np.int64)
     for start in range(0, len(order), _BLOCK):
+        if most is not None and len(kept) >= most and scores[order[start]] < scores[order[kept[most - 1]]]:
+            break
         block = np.arange(start, min(start + _BLOCK, len(order)))
         hit = _pairs_between(boxes, classes, kept, block, iou)[1]
         block = np.setdiff1d(block, hit, assume_unique=False)
         i, j = _pairs_between(boxes, classes, block, block, iou)
         kept = np.concatenate([kept, _greedy(block, i, j)])
-    return order[kept]
+    return best_of(order[kept], scores, most)
+
+
+def best_of(kept: np.ndarray, scores: np.ndarray, most: int | None) -> np.ndarray:
+    """The first `most` of some indices, best first, and those with the score of the last of them; all without `most`."""
+    return kept if most is None or len(kept) <= most else kept[scores[kept] >= scores[kept[most - 1]]]
 
 
 def _greedy(members: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
