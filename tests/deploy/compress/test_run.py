@@ -16,6 +16,12 @@ from napari_centermask.io.coco.document import read_coco
 from napari_centermask.models.store import registry, zoo
 
 
+@pytest.fixture(autouse=True)
+def _timed_once(monkeypatch):
+    for name in ("_ROUNDS", "_FIRST_ROUNDS"):
+        monkeypatch.setattr(run, name, 1)
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_CENTERMASK_HOME", str(tmp_path / "home"))
