@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", type=Path, required=True, help="A dense real field.")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--models", nargs="+", default=["nuclei"], help="CenterMasks; first one with weights.")
+    parser.add_argument("--models", nargs="+", default=["nuclei"], help="CenterMasks.")
     parser.add_argument(
         "--engines",
         nargs="+",
@@ -47,8 +47,6 @@ def main() -> None:
         help="Each may end with a precision. Models without weights run on onnx and openvino.",
     )
     arguments = parser.parse_args()
-    if find_model(arguments.models[0]).weights is None:
-        parser.error(f"{arguments.models[0]} has no weights, so its operations cannot be counted; name it later")
     image = fill(read_plane(arguments.image), 1024)
     candidates, precisions, operations = {}, {}, {}
     for model in arguments.models:
@@ -60,7 +58,7 @@ def main() -> None:
             name = f"{model}, {runtime}"
             candidates[name] = _ours(model, engine, precision or "float32", image)
             precisions[name] = (precision or "float32") if trainable else "int8"
-            operations[name] = model if trainable else arguments.models[0] if _is_same_network(model) else None
+            operations[name] = model if trainable else _quantised_from(model)
     counted = {
         model: _operations(_ours(model, "torch", "float32", image)) for model in set(operations.values()) - {None}
     }
@@ -96,9 +94,11 @@ def _ours(model: str, engine: str, precision: str, image: np.ndarray) -> Callabl
     return lambda: len(segment(image, loaded, settings))
 
 
-def _is_same_network(model: str) -> bool:
-    """Whether a compressed model was quantised only, so that it has the operations of the network that it was made from."""
-    return all(step["step"] == "quantise" for step in find_model(model).card.training["compression"]["steps"])
+def _quantised_from(model: str) -> str | None:
+    """The model that a compressed one was made from, if it was quantised only and so has its operations."""
+    card = find_model(model).card
+    steps = card.training.get("compression", {}).get("steps", [])
+    return card.parent if steps and all(step["step"] == "quantise" for step in steps) else None
 
 
 def _operations(run: Callable[[], int]) -> float:

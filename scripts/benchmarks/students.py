@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--split", default="test", help="To judge on.")
-    parser.add_argument("--train-images", type=int, help="Annotated images to train on, evenly spread; all by default.")
+    parser.add_argument(
+        "--train-images", type=int, help="About so many annotated images to train on, evenly spread; all by default."
+    )
     arguments = parser.parse_args()
     arguments.train = arguments.data
     if arguments.train_images:

@@ -43,8 +43,8 @@ def nms_boxes(
     iou
         A box whose IoU with a better kept box of its class exceeds this is dropped.
     most
-        How many of the best are needed; by default all. Those with the score of the last one are kept, too, and worse ones
-        are not looked for.
+        How many of the best are needed, at least 1; by default all. Those with the score of the last one are kept, too, and
+        worse ones are not looked for.
 
     Returns
     -------

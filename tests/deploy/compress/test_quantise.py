@@ -3,10 +3,11 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from napari_centermask.deploy.compress import quantise
 from napari_centermask.deploy.compress.graph import LAYERS, count_parameters, gflops, inner_nodes, set_card
-from napari_centermask.deploy.half_storage import with_float_weights
+from napari_centermask.deploy.half_storage import store_half, with_float_weights
 from napari_centermask.engines.load import load_engine
 from napari_centermask.models.store import zoo
 
@@ -65,6 +66,25 @@ def test_16_bits_are_half_the_size_and_hardly_change_the_maps(models, tmp_path):
     half = quantise.half(path)
     assert len(half.SerializeToString()) < 0.65 * path.stat().st_size
     np.testing.assert_allclose(maps_of(half), maps_of(onnx.load(path)), atol=5e-3)
+
+
+def test_factors_of_weights_of_16_bits_are_not_rounded(tmp_path):
+    shape, factor = (512, 4, 1, 1), np.full((512, 1, 1, 1), 1.2345678, np.float32)
+    weight = np.random.default_rng(0).normal(0, 1, shape).astype(np.float16).astype(np.float32)
+    image, out = (
+        helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n", None, "h", "w"]) for n in ("image", "out")
+    )
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "w"], ["out"])],
+        "g",
+        [image],
+        [out],
+        [numpy_helper.from_array(weight * factor, "w")],
+    )
+    path = tmp_path / "g.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    assert store_half(path, [weight]) == 0
+    assert quantise.half(path).graph == onnx.load(path).graph
 
 
 def test_dynamic_quantisation_gives_nearly_the_same_maps(models, tmp_path):

@@ -20,7 +20,7 @@ from napari_centermask.core.errors import MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.deploy.compress.calibrate import Feed
 from napari_centermask.deploy.compress.graph import AROUND, LAYERS, inner_nodes, name_nodes
-from napari_centermask.deploy.half_storage import with_float_weights
+from napari_centermask.deploy.half_storage import FACTOR, with_float_weights
 from napari_centermask.engines.graphs import DENSE_INPUT
 from napari_centermask.engines.openvino import no_telemetry
 
@@ -141,12 +141,13 @@ def half(path: Path) -> ModelProto:
     model = onnx.load(path)
     graph, casts, stored = model.graph, [], []
     for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _SMALLEST:
+        small = np.prod(tensor.dims) < _SMALLEST or tensor.name.endswith(FACTOR)
+        if small or tensor.data_type != TensorProto.FLOAT:
             stored.append(tensor)
             continue
-        small = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_16")
-        stored.append(small)
-        casts.append(helper.make_node("Cast", [small.name], [tensor.name], to=TensorProto.FLOAT))
+        rounded = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_16")
+        stored.append(rounded)
+        casts.append(helper.make_node("Cast", [rounded.name], [tensor.name], to=TensorProto.FLOAT))
     nodes = list(graph.node)
     del graph.initializer[:], graph.node[:]
     graph.initializer.extend(stored)
