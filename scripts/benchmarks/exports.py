@@ -18,13 +18,10 @@ import torch
 from napari_centermask.core.errors import UserError
 from napari_centermask.deploy.export import export
 from napari_centermask.models.nets.build import build_model
+from napari_centermask.models.nets.smp import CLASSES
 from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.reference import BACKBONES
 from napari_centermask.settings import MaskRCNNSettings, ModelSettings, NetworkSettings, UNetSettings
-
-BACKBONES = (
-    *("V-19-slim-dw-eSE", "V-19-slim-eSE", "V-19-dw-eSE", "V-19-eSE", "V-39-eSE", "V-57-eSE", "V-99-eSE"),
-    *("MobileNetV2", "R-50", "R-101", "X-101"),
-)
 
 
 def forms() -> dict[str, NetworkSettings]:
@@ -33,7 +30,7 @@ def forms() -> dict[str, NetworkSettings]:
     made["CenterMask, V-39-eSE, the reference's widths"] = ModelSettings(
         backbone="V-39-eSE", fpn_channels=256, head_convs=4
     )
-    for architecture in ("plain", "unet", "unet++", "fpn", "deeplabv3+"):
+    for architecture in ("plain", *CLASSES):
         made[f"U-Net, {architecture}"] = UNetSettings(architecture=architecture)
     made["Mask R-CNN, R-50"] = MaskRCNNSettings()
     return made

@@ -84,11 +84,11 @@ def write_graph(
         except torch.onnx.errors.OnnxExporterError as error:
             failure = failure or error
             continue
+        _check_free(program.model.graph.inputs, shapes)
         _forget_sources(program.model)
         program.model.metadata_props[CARD_KEY] = card.to_json()
         program.save(str(path), external_data=False)
         check_file(path)
-        _check_free(path, inputs, shapes)
         return int(program.model.opset_imports[""])
     assert failure is not None
     raise UnsupportedOperator(_explain(failure, module, example, shapes)) from failure
@@ -115,19 +115,16 @@ def _translate(
         )
 
 
-def _check_free(path: Path, names: Sequence[str], shapes: tuple[Any, ...]) -> None:
+def _check_free(inputs: Sequence[Any], shapes: tuple[Any, ...]) -> None:
     """Raise `UserError` if a size that must be free is fixed: a branch of the network that looks at it fixes it."""
-    import onnx
-
-    given = {value.name: value.type.tensor_type.shape.dim for value in onnx.load(path).graph.input}
     free = [axes for shape in shapes for axes in (shape if isinstance(shape, tuple) else (shape,))]
-    for name, axes in zip(names, free, strict=True):
-        fixed = {axis: given[name][axis].dim_value for axis in axes or {} if not given[name][axis].dim_param}
+    for value, axes in zip(inputs, free, strict=True):
+        fixed = {axis: value.shape[axis] for axis in axes or {} if isinstance(value.shape[axis], int)}
         if fixed:
             where = ", ".join(f"axis {axis} is {size}" for axis, size in fixed.items())
             raise UserError(
-                f"The exported graph takes '{name}' in one size only ({where}), because a part of the network depends on it. "
-                "Nothing was exported. Report the model's settings."
+                f"The exported graph takes '{value.name}' in one size only ({where}), because a part of the network "
+                "depends on it. Nothing was exported. Report the model's settings."
             )
 
 

@@ -7,7 +7,7 @@ Every engine multiplies them when it loads the graph, so nothing is slower after
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ SMALLEST = 256
 """Tensors with fewer values stay as they are; a choice: they hardly count in the size."""
 FACTOR = ".factor"
 """End of the name of a tensor with the factors of a weight's channels."""
+_Parts = tuple[np.ndarray, np.ndarray | None]  # float32 values for float16, and a factor for each channel
 CLOSE = 2e-6
 """Largest relative difference of a weight written as a product: a few roundings of float32."""
 
@@ -36,15 +37,34 @@ def store_half(path: Path, weights: Iterable[np.ndarray]) -> int:
         The parameters of the network, float32. Only those that float16 holds exactly are used.
     """
     import onnx
-    from onnx import numpy_helper
 
     model = onnx.load(path)
-    graph = model.graph
     exact = [w for w in weights if w.size >= SMALLEST and _is_exact(w)]
+    stay = _store(model, lambda values: _parts(values, exact))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    return stay
+
+
+def with_half_weights(path: Path) -> ModelProto:
+    """A graph with all of its weights stored as float16 and computed in float32: results within 11 bits of the weights."""
+    import onnx
+
+    model = onnx.load(path)
+    _store(model, lambda values: (values, None))
+    return model
+
+
+def _store(model: ModelProto, parts_of: Callable[[np.ndarray], _Parts | None]) -> int:
+    """Write large float32 tensors as their parts, and return how many float32 values stay; factors are no weights."""
+    from onnx import numpy_helper
+
+    graph = model.graph
     tensors, nodes, stay = [], [], 0
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        parts = _parts(values, exact) if values.dtype == np.float32 and values.size >= SMALLEST else None
+        is_weight = values.dtype == np.float32 and values.size >= SMALLEST and not tensor.name.endswith(FACTOR)
+        parts = parts_of(values) if is_weight else None
         if parts is None:
             tensors.append(tensor)
             stay += values.size if values.dtype == np.float32 else 0
@@ -56,8 +76,6 @@ def store_half(path: Path, weights: Iterable[np.ndarray]) -> int:
     for field, contents in ((graph.initializer, tensors), (graph.node, nodes)):
         del field[:]
         field.extend(contents)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
     return stay
 
 
@@ -105,7 +123,7 @@ def _is_exact(values: np.ndarray) -> bool:
         return bool(np.array_equal(values.astype(np.float16).astype(np.float32), values))
 
 
-def _parts(values: np.ndarray, weights: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None] | None:
+def _parts(values: np.ndarray, weights: list[np.ndarray]) -> _Parts | None:
     """A tensor as weights that float16 holds, and the factor of each channel; None if it is not made of them."""
     if _is_exact(values):
         return values, None

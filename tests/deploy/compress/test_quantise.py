@@ -7,7 +7,7 @@ from onnx import helper, numpy_helper
 
 from napari_centermask.deploy.compress import quantise
 from napari_centermask.deploy.compress.graph import LAYERS, count_parameters, gflops, inner_nodes, set_card
-from napari_centermask.deploy.half_storage import store_half, with_float_weights
+from napari_centermask.deploy.half_storage import store_half, with_float_weights, with_half_weights
 from napari_centermask.engines.load import load_engine
 from napari_centermask.models.store import zoo
 
@@ -63,7 +63,7 @@ def test_noise_names_each_layer_once_and_grows_with_what_is_quantised(quantiser)
 def test_16_bits_are_half_the_size_and_hardly_change_the_maps(models, tmp_path):
     path = tmp_path / "float.onnx"
     onnx.save(with_float_weights(models["unet"].graphs[0]), path)
-    half = quantise.half(path)
+    half = with_half_weights(path)
     assert len(half.SerializeToString()) < 0.65 * path.stat().st_size
     np.testing.assert_allclose(maps_of(half), maps_of(onnx.load(path)), atol=5e-3)
 
@@ -84,7 +84,7 @@ def test_factors_of_weights_of_16_bits_are_not_rounded(tmp_path):
     path = tmp_path / "g.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
     assert store_half(path, [weight]) == 0
-    assert quantise.half(path).graph == onnx.load(path).graph
+    assert with_half_weights(path).graph == onnx.load(path).graph
 
 
 def test_dynamic_quantisation_gives_nearly_the_same_maps(models, tmp_path):

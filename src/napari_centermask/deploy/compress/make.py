@@ -18,7 +18,7 @@ from napari_centermask.deploy.compress.calibrate import Calibration, calibrate
 from napari_centermask.deploy.compress.graph import gflops, set_card
 from napari_centermask.deploy.compress.judge import Judge, Scores
 from napari_centermask.deploy.compress.plan import DistilStep, Plan, PruneStep, QatStep, QuantiseStep, Step
-from napari_centermask.deploy.half_storage import round_to_half
+from napari_centermask.deploy.half_storage import round_to_half, with_half_weights
 from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.load import load_engine
 from napari_centermask.io.images import read_plane
@@ -141,7 +141,7 @@ class Maker:
             graphs = {}
             for name, path in graphs_of(before.files).items():
                 if step.method == "float16":
-                    graphs[name] = quantise.half(path)
+                    graphs[name] = with_half_weights(path)
                 elif step.method == "dynamic":
                     graphs[name] = quantise.dynamic(path, Path(temporary) / path.name)
                 else:

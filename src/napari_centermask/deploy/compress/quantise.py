@@ -1,4 +1,4 @@
-"""Graphs with weights of 8 or 16 bits: static and dynamic INT8, and 16-bit storage.
+"""Graphs in INT8: static, dynamic, and by NNCF. Storage in 16 bits is `deploy.half_storage`.
 
 Static INT8 is QDQ with a scale for each output channel of the weights, unsigned activations and signed weights: the form that
 both ONNX Runtime and OpenVINO compute in 8 bits. Signed activations were slower than float32 on
@@ -20,7 +20,7 @@ from napari_centermask.core.errors import MissingExtra
 from napari_centermask.core.extras import how_to_install
 from napari_centermask.deploy.compress.calibrate import Feed
 from napari_centermask.deploy.compress.graph import AROUND, LAYERS, inner_nodes, name_nodes
-from napari_centermask.deploy.half_storage import FACTOR, with_float_weights
+from napari_centermask.deploy.half_storage import with_float_weights
 from napari_centermask.engines.graphs import DENSE_INPUT
 from napari_centermask.engines.openvino import no_telemetry
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _TRIALS, _TRIAL_SIDE = 4, 256
 """Calls in which the layers are compared, and the longest side of their tiles in pixels: choices, a minute for 40 layers."""
-_SMALLEST = 256  # values of a tensor that is worth storing in 16 bits; a choice
 
 
 class StaticQuantiser:
@@ -131,28 +130,6 @@ def dynamic(path: Path, out: Path) -> ModelProto:
     with _quiet():
         quantize_dynamic(out, out, per_channel=False, weight_type=QuantType.QUInt8, op_types_to_quantize=list(LAYERS))
     return onnx.load(out)
-
-
-def half(path: Path) -> ModelProto:
-    """Weights stored as float16 and computed in float32: half the size, results within 11 bits of the weights."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load(path)
-    graph, casts, stored = model.graph, [], []
-    for tensor in graph.initializer:
-        small = np.prod(tensor.dims) < _SMALLEST or tensor.name.endswith(FACTOR)
-        if small or tensor.data_type != TensorProto.FLOAT:
-            stored.append(tensor)
-            continue
-        rounded = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_16")
-        stored.append(rounded)
-        casts.append(helper.make_node("Cast", [rounded.name], [tensor.name], to=TensorProto.FLOAT))
-    nodes = list(graph.node)
-    del graph.initializer[:], graph.node[:]
-    graph.initializer.extend(stored)
-    graph.node.extend([*casts, *nodes])
-    return model
 
 
 def with_nncf(path: Path, feeds: Sequence[Feed]) -> ModelProto:
