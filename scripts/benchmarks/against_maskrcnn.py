@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from beside import mask_rcnn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models.detection import maskrcnn_resnet50_fpn
 
 from napari_centermask.deploy.benchmark import fill, machine
 from napari_centermask.engines.load import load_engine
@@ -63,7 +63,8 @@ def main() -> None:
         model: _operations(_ours(model, "torch", "float32", image)) for model in set(operations.values()) - {None}
     }
     peak = {kind: _peak(kind) for kind in sorted(set(precisions.values()))}
-    candidates["Mask R-CNN R-50"] = _maskrcnn(image)
+    grey = image.astype(np.float32).mean(0)
+    candidates["Mask R-CNN R-50"] = mask_rcnn(grey / max(grey.max(), 1.0))
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     counts = {}
     for number in range(arguments.runs + 1):
@@ -123,27 +124,6 @@ def _peak(kind: str) -> float:
         product(a, b)
         best = min(best, time.perf_counter() - start)
     return 2 * side**3 / best
-
-
-def _maskrcnn(image: np.ndarray) -> Callable[[], int]:
-    torch.manual_seed(0)
-    model = maskrcnn_resnet50_fpn(
-        weights=None,
-        weights_backbone=None,
-        min_size=1024,
-        max_size=1024,
-        box_score_thresh=0.0,
-        box_nms_thresh=0.95,
-        box_detections_per_img=CELLS,
-    ).eval()
-    grey = image.astype(np.float32).mean(0)
-    x = torch.from_numpy(np.repeat((grey / max(grey.max(), 1.0))[None], 3, axis=0))
-
-    @torch.inference_mode()
-    def run() -> int:
-        return len(model([x])[0]["masks"])
-
-    return run
 
 
 if __name__ == "__main__":

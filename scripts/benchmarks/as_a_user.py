@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,9 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
+from beside import mask_rcnn, other
 from network_cost import make_field
-from torchvision.models.detection import maskrcnn_resnet50_fpn
 
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.engines.load import load_engine
@@ -36,11 +34,8 @@ import sys, time, numpy as np
 from stardist.models import Config2D, StarDist2D
 x = np.load(sys.argv[1]).astype(np.float32)[None, ..., None] / 255
 network = StarDist2D(Config2D(), name=None, basedir=None).keras_model
-print("ready", flush=True)
-for _ in sys.stdin:
-    start = time.perf_counter()
+def step():
     network(x, training=False)[0].numpy()
-    print(time.perf_counter() - start, flush=True)
 """
 
 
@@ -58,7 +53,7 @@ def main() -> None:
         for model in arguments.models
         for runtime in arguments.runtimes
     }
-    calls["Mask R-CNN R-50"] = _maskrcnn(image)
+    calls["Mask R-CNN R-50"] = _timed(mask_rcnn(image[0] / 255))
     if arguments.stardist:
         calls["StarDist, network alone"] = _stardist(arguments.stardist, image[0])
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -91,37 +86,11 @@ def _ours(model: str, engine: str, precision: str, image: np.ndarray) -> Callabl
     return _timed(lambda: len(segment(image, loaded, SegmentSettings())))
 
 
-def _maskrcnn(image: np.ndarray) -> Callable[[], tuple[float, int]]:
-    torch.manual_seed(0)
-    sizes = {"min_size": 1024, "max_size": 1024}
-    kept = {"box_score_thresh": 0.0, "box_nms_thresh": 0.95, "box_detections_per_img": 300}
-    model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, **sizes, **kept).eval()
-    x = torch.from_numpy(np.repeat(image.astype(np.float32) / 255, 3, axis=0))
-
-    @torch.inference_mode()
-    def run() -> int:
-        return len(model([x])[0]["masks"])
-
-    return _timed(run)
-
-
 def _stardist(python: Path, plane: np.ndarray) -> Callable[[], tuple[float, int]]:
     path = Path(tempfile.mkdtemp()) / "field.npy"
     np.save(path, plane)
-    command = [str(python), "-c", _STARDIST, str(path)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    while "ready" not in (line := process.stdout.readline()):
-        if not line:
-            raise SystemExit("StarDist did not start.")
-
-    def call() -> tuple[float, int]:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        return float(process.stdout.readline().split()[-1]), 0
-
-    return call
+    run = other("StarDist", python, _STARDIST, path)
+    return lambda: (run(), 0)
 
 
 if __name__ == "__main__":

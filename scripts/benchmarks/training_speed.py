@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from beside import other
 
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.settings import TrainSettings
@@ -30,13 +30,6 @@ from napari_centermask.training.data.loader import batches
 from napari_centermask.training.data.parts import TrainBatch
 from napari_centermask.training.run.trainer import Trainer
 
-_LOOP = """
-print("ready", flush=True)
-for _ in sys.stdin:
-    start = time.perf_counter()
-    step()
-    print("took", time.perf_counter() - start, flush=True)
-"""
 _CELLPOSE = """
 import sys, time, numpy as np, torch
 from cellpose.resnet_torch import CPnet
@@ -89,7 +82,7 @@ def main() -> None:
         others = {"Cellpose": (arguments.cellpose, _CELLPOSE), "StarDist": (arguments.stardist, _STARDIST)}
         for name, (python, code) in others.items():
             if python:
-                calls[name] = _other(name, python, code, Path(folder) / "tiles.npy")
+                calls[name] = other(name, python, code, Path(folder) / "tiles.npy")
         seconds: dict[str, list[float]] = {name: [] for name in calls}
         for number in range(arguments.runs + 2):
             for name, call in calls.items():
@@ -132,28 +125,6 @@ def _ours(model: str, amp: str, arguments: argparse.Namespace, folder: Path) -> 
         return time.perf_counter() - start
 
     return call
-
-
-def _other(name: str, python: Path, code: str, tiles: Path) -> Callable[[], float]:
-    command = [str(python), "-c", code + _LOOP, str(tiles)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    _until(name, process, "ready")
-
-    def call() -> float:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        return float(_until(name, process, "took").split()[-1])
-
-    return call
-
-
-def _until(name: str, process: subprocess.Popen[str], word: str) -> str:
-    while not (line := process.stdout.readline()).startswith(word):
-        if not line:
-            raise SystemExit(f"{name} ended.")
-    return line
 
 
 if __name__ == "__main__":
