@@ -22,12 +22,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from network_cost import NARROW, STRIDE_4, TODAY
+
 from napari_centermask.deploy.benchmark import machine
 from napari_centermask.evaluation.training_curve import AP_TABLE
 from napari_centermask.settings import AugmentSettings, MaskRCNNSettings, ModelSettings, TrainSettings, UNetSettings
 
 LOOK_S = 0.2
 PARTS = (0.5, 0.8, 0.9, 0.95)
+
+
+def _network(values: dict[str, Any], channels: int) -> ModelSettings:
+    return ModelSettings(in_channels=channels, **values)
 
 
 def _smp(architecture: str, channels: int) -> UNetSettings:
@@ -40,6 +46,11 @@ FORMS = {
     "maskrcnn-R50": lambda n: MaskRCNNSettings(in_channels=n),
     # What we ship, for what it costs.
     "centermask-V19": lambda n: ModelSettings(in_channels=n),
+    # The candidates of network_cost.py; their stride asks for --diameter 40 --tile 256, or 20 and 128.
+    "stride-8": partial(_network, TODAY),
+    "stride-4": partial(_network, STRIDE_4),
+    "stride-4-narrow": partial(_network, NARROW),
+    "stride-4-narrow-iou": partial(_network, NARROW | {"box_quality": "iou"}),
     "unet": lambda n: UNetSettings(in_channels=n),
     # Those of segmentation-models-pytorch have a ResNet-18 as their encoder.
     **{f"{name}-R18": partial(_smp, name) for name in ("unet", "unet++", "fpn", "deeplabv3+")},

@@ -1,10 +1,11 @@
 """One click with 100 corrected cells: how long it takes with the computed defaults, and whether the model improves.
 
-    python scripts/benchmarks/one_click.py --data ../shared/data/usiigaci_phase --cells 100 --seeds 0 1 2 --json one_click.json
+    python scripts/benchmarks/one_click.py --data ../shared/data/usiigaci_phase --seeds 0 1 2 --all-cells --json one_click.json
 
 The cells are drawn from the train images as in `learning_curve.py`; the command `finetune` does the rest: it holds out a part,
 computes every setting, trains and compares. The time is that of the whole command. Parent and new model are then evaluated on
-the `test` images, which the command does not use.
+the `test` images, which the command does not use, with the settings as they come. `--all-cells` adds a click with every
+annotated cell. Rows are written one by one, so that a run can be continued.
 """
 
 from __future__ import annotations
@@ -33,21 +34,27 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, default=Path("one_click.json"))
+    parser.add_argument("--all-cells", action="store_true", help="one more click, with all of them and the first seed")
     options = parser.parse_args()
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        parent = score(options.start, options.data)
-        for seed in options.seeds:
-            rows.append(one(options, seed, Path(folder) / str(seed)) | {"parent": parent})
-            print(rows[-1], flush=True)
-            report = {"data": options.data.name, "start": options.start, "machine": machine(), "rows": rows}
-            options.json.write_text(json.dumps(report, indent=1))
+    rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    done = {(r["asked"], r["seed"]) for r in rows}
+    parent = rows[0]["parent"] if rows else score(options.start, options.data)
+    wanted = [(options.cells, seed) for seed in options.seeds]
+    wanted += [(None, options.seeds[0])] if options.all_cells else []
+    for asked, seed in (w for w in wanted if w not in done):
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(one(options, asked, seed, Path(folder)) | {"parent": parent})
+        print(rows[-1], flush=True)
+        report = {"data": options.data.name, "start": options.start, "machine": machine(), "rows": rows}
+        options.json.write_text(json.dumps(report, indent=1))
 
 
-def one(options: argparse.Namespace, seed: int, folder: Path) -> dict:
-    """One click, timed and judged."""
+def one(options: argparse.Namespace, asked: int | None, seed: int, folder: Path) -> dict:
+    """One click with so many cells, or all of them, timed and judged."""
     records = read_coco(options.data / "annotations_train.json", images_root=options.data / "images")
-    chosen = draw([r for r in records if len(r.instances)], options.cells, np.random.default_rng(seed))
+    chosen = [r for r in records if len(r.instances)]
+    if asked is not None:
+        chosen = draw(chosen, asked, np.random.default_rng(seed))
     (folder / "corrected" / "images").mkdir(parents=True)
     for record in chosen:
         link_file(record.path, folder / "corrected" / "images" / record.file_name)
@@ -58,7 +65,15 @@ def one(options: argparse.Namespace, seed: int, folder: Path) -> dict:
     seconds = round(time.monotonic() - start)
     verdict = json.loads((folder / "run" / "comparison.json").read_text())["verdict"]
     new = score(str(folder / "run" / "best.safetensors"), options.data)
-    return {"cells": options.cells, "seed": seed, "seconds": seconds, "verdict": verdict["sentence"], "new": new}
+    return {
+        "asked": asked,
+        "cells": sum(len(r.instances) for r in chosen),
+        "seed": seed,
+        "seconds": seconds,
+        "recommended": verdict["recommended"],
+        "verdict": verdict["sentence"],
+        "new": new,
+    }
 
 
 if __name__ == "__main__":

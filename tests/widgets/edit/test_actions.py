@@ -4,7 +4,8 @@ import pytest
 from corrected_cells import correct
 
 from napari_centermask.core.errors import UserError
-from napari_centermask.widgets.edit.actions import begin_new, copy_next, next_category, next_mode, set_category
+from napari_centermask.widgets.edit.actions import accept, begin_new, copy_next, next_category, next_mode, set_category
+from napari_centermask.widgets.edit.review import select_next
 
 
 def test_categories_and_modes_go_round_and_what_is_not_there_is_refused(bare_viewer):
@@ -26,6 +27,15 @@ def test_categories_and_modes_go_round_and_what_is_not_there_is_refused(bare_vie
     assert len(set(modes)) == 3
     with pytest.raises(UserError, match="single plane"):
         copy_next(edits)
+
+
+@pytest.mark.parametrize("go", [accept, select_next])
+def test_going_to_the_next_cell_says_that_there_is_none(begin, notices, go):
+    edits = begin()
+    before = len(notices())
+    go(edits)
+    assert notices()[before:] == ["There is no cell to go to: none is shown in this plane."]
+    assert edits.selected == ()
 
 
 def test_the_polygon_stays_in_hand_for_one_new_cell_after_another(begin):

@@ -105,6 +105,18 @@ def test_all_can_be_accepted_as_one_edit(edits):
     assert edits.result.n_visible((0,)) == 2
 
 
+def test_nobody_accepts_what_is_not_shown_and_an_empty_plane_says_so(edits, notices):
+    candidates = candidates_of(edits)
+    candidates.accept_all()
+    assert candidates.is_shown
+    assert edits.result.n_visible((0,)) == 2
+    candidates.accept_all()
+    for act in (candidates.accept_all, candidates.next, candidates.accept, candidates.reject):
+        before = len(notices())
+        act()
+        assert notices()[before:] == ["There are no low-confidence candidates in this plane."]
+
+
 def test_candidates_follow_other_edits(edits):
     candidates = candidates_of(edits)
     candidates.show()

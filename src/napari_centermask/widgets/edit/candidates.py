@@ -139,6 +139,8 @@ class Candidates:
             place = ids.index(self._current) if self._current in ids else -1
             self._set_current(ids[(place + 1) % len(ids)])
             self._centre()
+        else:
+            show_info(_NONE)
 
     def accept(self) -> None:
         """Make the current candidate a cell and go to the next one."""
@@ -149,10 +151,14 @@ class Candidates:
         self._decide("reject")
 
     def accept_all(self) -> None:
-        """Make all candidates of the current plane cells, as one edit."""
+        """Make all candidates of the current plane cells, as one edit; show them first if they are not shown."""
         edits = self._edits()
-        if self._cells:
+        if not self.is_shown:
+            self.show()
+        elif self._cells:
             edits.run_tool("accept", tuple(self._cells))
+        else:
+            show_info(_NONE)
 
     def _decide(self, tool: Literal["accept", "reject"]) -> None:
         edits = self._edits()

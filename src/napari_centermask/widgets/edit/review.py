@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
 import numpy as np
+from napari.utils.notifications import show_info
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -33,7 +34,8 @@ def review_of(edits: EditSession) -> Review:
 def select_next(edits: EditSession, *, step: int = 1) -> None:
     """Select and centre the next cell of the review's queue; after the last comes the first.
 
-    In stacks without a review, and when nothing is left to review, it goes through the cells of the current plane.
+    In stacks without a review, and when nothing is left to review, it goes through the cells of the current plane, and says
+    so if there is none.
 
     Parameters
     ----------
@@ -44,6 +46,7 @@ def select_next(edits: EditSession, *, step: int = 1) -> None:
     reviewed = edits.shown.has(Review) or not edits.result.leading  # the queue of a stack would leave the plane
     ids = (review_of(edits).queue() if reviewed else []) or sorted(edits.result.visible(edits.current_plane).ids)
     if not ids:
+        show_info("There is no cell to go to: none is shown in this plane.")
         return
     if edits.selected and edits.selected[0] in ids:
         edits.select((ids[(ids.index(edits.selected[0]) + step) % len(ids)],), centre=True)
