@@ -7,7 +7,8 @@ Writes NAME.safetensors and the graphs of its family, with float16 weights. The 
 on `val` before (of a CenterMask by scripts/benchmarks/choose_suppression.py, of a U-Net by choose_watershed.py); `--data` is
 measured on its `test` split with the diameter estimated. Where masks are weak, `--boxes` measures boxes and categories
 instead, and fits the temperature of the probabilities on `val`; `--last` takes the run's last averaged weights, as the best
-ones were chosen by the AP of such masks.
+ones were chosen by the AP of such masks. `--trained-on` adds how large the cells were, which trainings before 29 November 2026
+did not record.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import load_model, save_model
 from napari_centermask.pipeline import with_card_defaults
 from napari_centermask.settings import SegmentSettings
+from napari_centermask.training.data.scales import usual_diameters
 
 
 def main() -> None:
@@ -50,10 +52,14 @@ def main() -> None:
     parser.add_argument("--boxes", type=Path, help="Folder with several categories whose masks are weak.")
     parser.add_argument("--positive", default="dead", help="The category that counts there.")
     parser.add_argument("--last", type=Path, help="last.pt of the run, whose last averaged weights are taken.")
+    parser.add_argument("--trained-on", type=Path, nargs="*", default=[], help="Its data, for the size of their cells.")
     arguments = parser.parse_args()
     model, card = load_model(arguments.weights)
     if arguments.last:
         card = take_last(model, card, arguments.last)
+    if arguments.trained_on:
+        cells = (record.instances for folder in arguments.trained_on for record in read_truth(folder, "train"))
+        card = card.model_copy(update={"training": card.training | {"diameters": usual_diameters(cells)}})
     round_to_half(model)  # the graphs get the weights as they are stored
     defaults = {name: float(value) for name, value in (pair.split("=") for pair in arguments.default)}
     card = card.model_copy(
@@ -61,6 +67,7 @@ def main() -> None:
             "name": arguments.name,
             "version": arguments.version,
             "defaults": defaults,
+            "temperature": 1.0,  # a new one is fitted, or none
             "description": arguments.description or card.description,
             "limits": arguments.limit or card.limits,
         }

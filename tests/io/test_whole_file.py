@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from napari_centermask.core.errors import CannotSave
 from napari_centermask.io.files import remove_parts
@@ -37,6 +39,30 @@ def test_a_folder_takes_the_place_of_a_folder_and_a_file_never_does(tmp_path):
     with pytest.raises(CannotSave, match=r"x\.zarr.*Choose a name"), whole_file(folder) as part:
         part.write_text("a file")
     assert [p.name for p in tmp_path.rglob("*")] == ["x.zarr", "two"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_colleagues_can_read_a_file_whatever_library_wrote_it(tmp_path):
+    def mode(path):
+        return oct(path.stat().st_mode & 0o777)
+
+    usual, path, others = (tmp_path / name for name in ("usual.txt", "model.safetensors", "graph.onnx"))
+    usual.touch()
+    for _ in range(2):
+        with whole_file(path) as part:
+            save_file({"a": np.zeros(3)}, str(part))  # readable for its owner only
+        with whole_files([others]) as (part,):
+            part.touch(mode=0o600)
+        assert mode(path) == mode(others) == mode(usual)
+    path.chmod(0o664)  # a folder that a group shares
+    with whole_file(path) as part:
+        part.write_text("new")
+    assert mode(path) == "0o664"
+    path.chmod(0o444)
+    with whole_file(path) as part:
+        part.write_text("newer")
+    assert mode(path) == "0o644"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["graph.onnx", "model.safetensors", "usual.txt"]
 
 
 def write_all(paths):

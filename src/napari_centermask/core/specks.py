@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Choices; what they amount to together was measured (docs/benchmarks.md, "Bright specks").
+# Choices; what they amount to together was measured (docs/benchmarks.md, "Images with a fault").
 _PLACES = 8  # an image is so many places high and wide
 _FEW = 4  # a speck lies in at most so many places: where four of them meet
 _MOST = 4  # so many specks are looked for

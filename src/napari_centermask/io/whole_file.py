@@ -25,8 +25,9 @@ def whole_file(
 ) -> Iterator[Path]:
     """A temporary path beside `path` to write a file or a folder to; it is renamed if the block ends without an error.
 
-    It is flushed to the disk first. If the block fails, the old file stays and the temporary one is removed. A killed process
-    leaves its temporary file, whose name ends in ".part".
+    It is flushed to the disk first, and gets the permissions of the file that it replaces, or those of any new file: some
+    libraries write files that only their owner can read. If the block fails, the old file stays and the temporary one is
+    removed. A killed process leaves its temporary file, whose name ends in ".part".
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ def whole_file(
     with _writing([Path(path)], make_folder) as (part,):
         yield part
         _sync(part)
+        _permit(part, Path(path))
         if previous is not None and Path(path).exists():
             _keep(Path(path), previous)
         _name(part, Path(path))
@@ -68,8 +70,9 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
         check_target(path)
     with _writing(paths, True) as parts:
         yield parts
-        for part in parts:
+        for part, path in zip(parts, paths, strict=True):
             _sync(part)
+            _permit(part, path)
         _name_together(parts, paths)
 
 
@@ -203,6 +206,29 @@ def _sync(part: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _permit(part: Path, path: Path) -> None:
+    """Give a file the permissions of the one that it replaces, or of a new one; its owner can always read and write it."""
+    if os.name == "nt" or part.is_dir():
+        return
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = _mode_of_new(part)
+    with suppress(OSError):  # some network file systems have none
+        part.chmod(stat.S_IMODE(mode) | stat.S_IRUSR | stat.S_IWUSR)
+
+
+def _mode_of_new(part: Path) -> int:
+    """The mode that a new file gets here."""
+    probe = _beside(part, "mode.part")
+    descriptor = os.open(probe, os.O_CREAT | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(descriptor).st_mode
+    finally:
+        os.close(descriptor)
+        probe.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_centermask.core.image_kind import KINDS, Kind, image_kind
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.annotated import read_annotated
@@ -21,10 +19,8 @@ from napari_centermask.io.trained_on import TrainedOn, fingerprint, merged, plac
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
 from napari_centermask.training.data.pseudo_labels import count, labelled_folder, read_labelled
-from napari_centermask.training.data.scales import levels_of, whole_diameters
+from napari_centermask.training.data.scales import levels_of, usual_diameters
 
-PERCENTILES = (10, 50, 90)
-"""Percentiles of the cell diameters that a card keeps, per category: the median, and a choice of what is usual beside it."""
 _LOOKED_AT = 20  # images of a folder whose kind is looked at: a choice, half a second
 _COUNTS = 0.2  # of these that a kind needs, so that a single odd image does not count: a choice
 
@@ -61,8 +57,7 @@ def data_facts(settings: TrainSettings, before: TrainedOn) -> dict[str, Any]:
         counts = asdict(count(records))
         del counts["empty"]  # such images are not in the folder
         pseudo = {"unlabelled": counts}
-    sizes = whole_diameters(cells for folder in images[: len(settings.data)] for cells in folder)
-    known = {name: np.percentile(diameters, PERCENTILES).round(1).tolist() for name, diameters in sizes.items()}
+    known = usual_diameters(cells for folder in images[: len(settings.data)] for cells in folder)
     hashes = data_hashes([*settings.data, *settings.replay])
     facts = {
         "data": hashes,

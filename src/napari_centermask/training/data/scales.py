@@ -13,6 +13,9 @@ from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.packed_cells import areas_of
 from napari_centermask.training.data.sample import Sample
 
+PERCENTILES = (10, 50, 90)
+"""Percentiles of the cell diameters that a card keeps, per category: the median, and a choice of what is usual beside it."""
+
 
 def whole_diameters(images: Iterable[Instances]) -> dict[str, array[float]]:
     """The diameters in image pixels, by category, of the cells that do not touch the border of their image."""
@@ -20,6 +23,11 @@ def whole_diameters(images: Iterable[Instances]) -> dict[str, array[float]]:
     for cells in images:
         add_whole_diameters(cells, sizes)
     return sizes
+
+
+def usual_diameters(images: Iterable[Instances]) -> dict[str, list[float]]:
+    """What a card keeps of its training cells: `PERCENTILES` of the diameters in image pixels, by category."""
+    return {name: np.percentile(d, PERCENTILES).round(1).tolist() for name, d in whole_diameters(images).items()}
 
 
 def add_whole_diameters(cells: Instances, sizes: dict[str, array[float]]) -> None:
