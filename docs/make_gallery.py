@@ -48,20 +48,17 @@ class Sample:
         The folder in `--data` with its annotations.
     by_boxes
         Whether cells are compared by their boxes, as the masks of the collection are poor.
-    diameter
-        Typical cell diameter in pixels that is given; None to let the model estimate it.
     """
 
     name: str
     kind: str
     collection: str
     by_boxes: bool = False
-    diameter: float | None = None
 
     @property
     def picture(self) -> str:
         """Name of its picture."""
-        return f"{self.name}.jpg" if self.diameter is None else f"{self.name}_{self.diameter:.0f}px.jpg"
+        return f"{self.name}.jpg"
 
 
 KINDS = (
@@ -72,9 +69,6 @@ KINDS = (
     Sample("nuclei_histology", "H&E-stained tissue", "dsb2018_histo"),
     Sample("nuclei_brightfield", "Cytology, bright field", "dsb2018_brightfield"),
     Sample("livedead_brightfield", "Counting chamber, bright field", "ldc_livedead", by_boxes=True),
-    Sample(
-        "livedead_brightfield", "the same, with the diameter given (25)", "ldc_livedead", by_boxes=True, diameter=25
-    ),
     Sample("cells_phase_16bit", "Cells, phase contrast", "usiigaci_phase"),
     Sample("yeast_brightfield_16bit", "Budding yeast, bright field", "baby_yeast"),
     Sample("bacteria_phase_synthetic", "Bacteria, phase contrast (synthetic)", "cellsium_bacteria_synth"),
@@ -125,10 +119,10 @@ def strip(pixels: np.ndarray, found: Sequence[ncm.Cells]) -> Image.Image:
     return joined
 
 
-def segmented(path: Path, engine: AnyEngine, n_channels: int, diameter: float | None) -> ncm.Cells:
+def segmented(path: Path, engine: AnyEngine, n_channels: int) -> ncm.Cells:
     """The cells at default settings; a model of one channel sees the first of several, as it must be chosen."""
     chosen = {"channels": [0]} if engine.card.model.in_channels == 1 < n_channels else {}
-    return ncm.segment(path, engine, diameter=diameter, **chosen)
+    return ncm.segment(path, engine, **chosen)
 
 
 def annotated(sample: Sample, pixels: np.ndarray, data: Path | None) -> list[Instance] | None:
@@ -170,7 +164,7 @@ def main() -> None:
         path = SAMPLES / f"{sample.name}.png"
         pixels = plane(path)
         with warnings.catch_warnings(action="ignore"):
-            found = [segmented(path, engine, len(pixels), sample.diameter) for engine in engines]
+            found = [segmented(path, engine, len(pixels)) for engine in engines]
         truth = annotated(sample, pixels, data)
         strip(pixels, found).save(DOCS / "gallery" / sample.picture, quality=85, optimize=True)
         texts = [text_of(sample, cells, truth) for cells in found]
