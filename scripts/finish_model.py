@@ -27,6 +27,7 @@ from napari_centermask.engines.graphs import CARD_KEY
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import evaluate_folder, predictor, read_truth
 from napari_centermask.evaluation.methods import Method, at_temperature
+from napari_centermask.evaluation.training_curve import thinned
 from napari_centermask.evaluation.viability import fit_temperature, judge, report
 from napari_centermask.models.families import family_of
 from napari_centermask.models.store.card import ModelCard
@@ -104,7 +105,7 @@ def take_last(model: torch.nn.Module, card: ModelCard, path: Path) -> ModelCard:
     facts = {
         "steps": progress["step"],
         "minutes": round(progress["seconds"] / 60, 1),
-        "curves": progress["curves"][:: max(1, len(progress["curves"]) // 200)],
+        "curves": thinned(progress["curves"]),
         "weights": "the last averaged ones",
     }
     return card.model_copy(update={"training": card.training | facts, "metrics": {}})

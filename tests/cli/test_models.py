@@ -22,6 +22,14 @@ def test_figures_of_each_data_set_take_one_line():
     assert _metric_lines(metrics) == ["test", f"  {'fluo':<26}n_images 59  f1 0.909"]
 
 
+def test_figures_of_outlines_class_maps_and_the_border_follow_on_the_line():
+    values = {"f1": 0.9, "boundary": {"iou_matched": 0.75}, "class_map": {"miou": 0.5}, "area_ratio": 0.92}
+    (_, line) = _metric_lines({"test": {"fluo": values | {"border": {"cut": {"recall50": 0.625}}}}})
+    assert line.split("  ", 1)[1].split(maxsplit=1)[1] == (
+        "f1 0.9  Boundary IoU 0.75  mIoU 0.5  predicted / annotated area 0.92  recall of cells cut by the border 0.625"
+    )
+
+
 def test_it_says_whether_a_classifier_comes_with_the_model(capsys):
     infos = {}
     for name in ("live-dead", "nuclei"):

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from napari_centermask.evaluation.training_curve import ApPoint, ap_points, draw_ap, write_csv
+from napari_centermask.evaluation.training_curve import ApPoint, ap_points, draw_ap, thinned, write_csv
 
 ROWS = [
     {"step": 0, "AP": 0.1, "AP50": 0.2, "training_seconds": 0.0},
@@ -29,6 +29,15 @@ def test_cards_of_earlier_versions_have_steps_alone():
         {"step": 25, "AP": 0.3, "AP50": 0.5, "seconds": 7.0},
     ]  # these took the evaluation
     assert ap_points(rows) == [ApPoint(25, None, 0.3, 0.5)]
+
+
+def test_fewer_rows_keep_every_evaluation():
+    """999 rows, of which each fifth but one before a multiple of ten is an evaluation: most lie between those that stay."""
+    rows = [{"step": n, "AP": 0.5} if n % 5 == 3 else {"step": n, "loss": 1.0} for n in range(1000)]
+    few = thinned(rows, most=100)
+    assert [row["step"] for row in few if "AP" in row] == list(range(3, 1000, 5))
+    assert [row["step"] for row in few if "loss" in row] == list(range(0, 1000, 10))
+    assert thinned(ROWS) == ROWS
 
 
 def test_the_table_has_a_line_for_each_evaluation(tmp_path):

@@ -127,6 +127,11 @@ def table(values: dict[str, Any], old: str, new: str) -> list[str]:
         ("COCO AP (a different measure)", ("coco", "AP")),
         ("overlapping cells found", ("overlap", "recall50")),
         ("overlapping cells, mean IoU", ("overlap", "mean_iou")),
+        ("cells cut by border, found", ("border", "cut", "recall50")),
+        ("cells cut by border, mean IoU", ("border", "cut", "mean_iou")),
+        ("cells inside, found", ("border", "inside", "recall50")),
+        ("cells inside, mean IoU", ("border", "inside", "mean_iou")),
+        ("area, predicted / annotated", ("area_ratio",)),
     ]
     width = max(12, len(Path(old).name), len(Path(new).name)) + 2
     lines = [f"{'':<30}{Path(old).name:>{width}}{Path(new).name:>{width}}"]

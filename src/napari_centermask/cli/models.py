@@ -13,6 +13,7 @@ from napari_centermask.cli.output import notice, print_json
 from napari_centermask.cli.segment import Flag
 from napari_centermask.core.counted import counted
 from napari_centermask.core.errors import BadModel, MissingExtra, UserError, reason
+from napari_centermask.evaluation.card_figures import detail_figures
 from napari_centermask.models.families import needs_torch, why_torch
 from napari_centermask.models.store import registry, zoo
 from napari_centermask.settings import SegmentSettings
@@ -98,7 +99,7 @@ def info(model: str, /, *, json: Flag = False) -> int:
 
 
 SHOWN = ("n_images", "n_instances", "bioimage_ap_mean", "AP", "AP50", "precision", "recall", "f1", "pq")
-"""The figures of a card that fit on a line; --json shows all."""
+"""The figures of a card that come first on a line; those of outlines, class maps and the border follow. --json shows all."""
 
 
 def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
@@ -108,6 +109,7 @@ def _metric_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
         if not isinstance(value, dict):
             continue
         numbers = {k: v for k, v in value.items() if k in SHOWN and isinstance(v, (int, float))}
+        numbers |= dict(detail_figures(value))
         inner = [] if numbers else _metric_lines(value, indent=indent + "  ")
         if numbers:
             lines.append(f"{indent}{name:<26}" + "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))

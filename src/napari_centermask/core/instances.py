@@ -150,6 +150,12 @@ def intersection(a: Instance, b: Instance) -> int:
     return int(np.count_nonzero(part_a & part_b))
 
 
+def touches_border(cell: Instance, shape: tuple[int, int]) -> bool:
+    """Whether a cell reaches the border of an image of (H, W) pixels, which may cut it."""
+    y0, x0, y1, x1 = cell.box
+    return y0 <= 0 or x0 <= 0 or y1 >= shape[0] or x1 >= shape[1]
+
+
 def diameters(areas: np.ndarray) -> np.ndarray:
     """(N,) float64, diameter in pixels of the disk of each area."""
     return np.asarray(2.0 * np.sqrt(areas / np.pi))

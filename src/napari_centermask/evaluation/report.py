@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.instances import Instance, Instances, touches_border
 from napari_centermask.evaluation.boundary import boundary_ious
 from napari_centermask.evaluation.class_maps import ClassMap, PixelCounts, class_map
 from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores, scores_by_size
@@ -44,7 +44,10 @@ class Report:
     boundary_iou: list[float] = field(default_factory=list)
     matched_iou: list[float] = field(default_factory=list)
     matched_dice: list[float] = field(default_factory=list)
+    matched_area_ratio: list[float] = field(default_factory=list)
     overlap_iou: list[float] = field(default_factory=list)
+    cut_iou: list[float] = field(default_factory=list)
+    inside_iou: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     per_image: list[dict[str, Any]] = field(default_factory=list)
     left_out: str = ""
@@ -66,17 +69,15 @@ class Report:
             "pq": None if at50.f1 is None else at50.f1 * (iou or 0.0),
             "mean_iou_matched": iou,
             "dice_matched": _mean(self.matched_dice),
+            "area_ratio": float(np.median(self.matched_area_ratio)) if self.matched_area_ratio else None,
             "boundary": {
                 "iou_matched": _mean(self.boundary_iou),
                 "bioimage_ap": ap_by_iou(self.boundary_counts),
                 "bioimage_ap_mean": mean_ap(self.boundary_counts),
             },
             "class_map": self.pixels.to_json(),
-            "overlap": {
-                "n": len(self.overlap_iou),
-                "recall50": _mean([float(v > 0) for v in self.overlap_iou]),
-                "mean_iou": _mean(self.overlap_iou),
-            },
+            "overlap": _found(self.overlap_iou),
+            "border": {"cut": _found(self.cut_iou), "inside": _found(self.inside_iou)},
             "per_category": self.per_category,
             "left_out": self.left_out,
             "seconds_per_image": _mean(self.seconds),
@@ -86,6 +87,11 @@ class Report:
 
 def _mean(values: list[float]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _found(ious: list[float]) -> dict[str, Any]:
+    """How many of some annotated cells were found at IoU 0.5, and how well; the IoU of a missed cell is 0."""
+    return {"n": len(ious), "recall50": _mean([float(iou > 0) for iou in ious]), "mean_iou": _mean(ious)}
 
 
 def evaluate(
@@ -185,6 +191,10 @@ def _add_image(report: Report, image: _Image) -> dict[str, Any]:
     reached[t] = iou
     overlapping = covered_fraction(image.truth) >= OVERLAP
     report.overlap_iou += reached[overlapping].tolist()
+    cut = np.array([touches_border(cell, image.truth.shape) for cell in cells], bool)
+    report.cut_iou += reached[cut].tolist()
+    report.inside_iou += reached[~cut].tolist()
+    report.matched_area_ratio += [kept[j].area / cells[i].area for i, j in zip(t, p, strict=True)]
     own = Counts()
     own.add(len(t), len(cells), len(kept) - _n_ignored(inside, p))
     return {"n_truth": len(cells), "n_predicted": len(kept), "f1": own.f1, "ap50": own.ap}

@@ -47,14 +47,19 @@ def _head(data: Mapping[str, Any]) -> list[str]:
 
 
 def _cells(data: Mapping[str, Any]) -> list[str]:
-    overlap = data["overlap"]
+    groups = {"overlapping cells": data["overlap"]}
+    groups |= {"cells cut by the border": data["border"]["cut"], "cells inside": data["border"]["inside"]}
     return [
         "",
         f"at IoU 0.50   {_named(data, 'precision', 'recall', 'f1', 'pq')}",
         "matched cells   mean IoU {}   Dice {}   Boundary IoU {}".format(
             *map(_show, (data["mean_iou_matched"], data["dice_matched"], data["boundary"]["iou_matched"]))
         ),
-        f"overlapping cells   n {overlap['n']}   recall {_show(overlap['recall50'])}   mean IoU {_show(overlap['mean_iou'])}",
+        f"area of matched cells, predicted / annotated   median {_show(data['area_ratio'])}",
+        *(
+            f"{title}   n {row['n']}   recall {_show(row['recall50'])}   mean IoU {_show(row['mean_iou'])}"
+            for title, row in groups.items()
+        ),
         f"COCO (a different measure)   {_named(data['coco'], 'AP', 'AP50', 'AP75', 'AR')}   maxDets {data['coco']['maxDets']}",
     ]
 

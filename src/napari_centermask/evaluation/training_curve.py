@@ -57,6 +57,12 @@ def ap_points(rows: Sequence[Mapping[str, Any]]) -> list[ApPoint]:
     return points
 
 
+def thinned(rows: Sequence[Mapping[str, Any]], *, most: int = 200) -> list[Mapping[str, Any]]:
+    """About so many rows of the losses, and all evaluations; 200 are a choice, as many as a plot shows apart."""
+    step = max(1, len(rows) // most)
+    return [row for number, row in enumerate(rows) if "AP" in row or number % step == 0]
+
+
 def write_csv(path: Path, points: Sequence[ApPoint]) -> None:
     """Write the points as a table, one line for each evaluation; what was not measured is empty."""
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:

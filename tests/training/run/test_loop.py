@@ -8,13 +8,15 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from napari_centermask.core.errors import CannotSave, TrainingFailed
 from napari_centermask.evaluation.training_curve import ap_points
 from napari_centermask.events import write
 from napari_centermask.models.store.checkpoint import load_model
+from napari_centermask.models.store.registry import weights_hash
 from napari_centermask.training.data.image_store import DECODED
-from napari_centermask.training.run import loop, trainer
+from napari_centermask.training.run import loop, trainer, validate
 from napari_centermask.training.run.loop import train
 from napari_centermask.training.run.optimise import learning_rate
 from napari_centermask.training.run.state import StateFiles
@@ -45,7 +47,7 @@ def test_a_run_reports_ap_over_steps_and_over_the_time_of_training(settings):
     assert scores[-1].training_seconds > 0
     _, card = load_model(settings.out / "best.safetensors")
     points = ap_points(card.training["curves"])
-    assert [(p.step, p.seconds) for p in points] == [(scores[0].step, scores[0].training_seconds)]  # then the AP stayed
+    assert [(p.step, p.seconds) for p in points] == [(e.step, e.training_seconds) for e in scores]
     with (settings.out / "ap.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(int(r["step"]), float(r["seconds"])) for r in rows] == [(e.step, e.training_seconds) for e in scores]
@@ -209,6 +211,62 @@ def test_only_a_better_model_replaces_the_best(settings):
     assert [e.better for e in run if e.event == "evaluation"] == [True, False]
     _, card = load_model(settings.out / "best.safetensors")
     assert card.metrics["val"]["AP"] == 0.5
+
+
+def curve_in_card(settings):
+    _, card = load_model(settings.out / "best.safetensors")
+    return [(point.step, point.AP) for point in ap_points(card.training["curves"])]
+
+
+@pytest.mark.parametrize("ending", ["done", "stopped", "stale"])
+def test_the_card_of_the_best_model_keeps_the_evaluations_after_it(settings, ending):
+    """However the run ends; weights, figures and the hash by which models made from it know it are those of the best."""
+    changes = {"done": {"steps": 3}, "stopped": {"steps": 1000}, "stale": {"steps": 1000, "patience": 2}}[ending]
+    short = settings.model_copy(update={"evaluate_every": 1} | changes)
+    best, kept, scores = settings.out / "best.safetensors", [], iter([0.5, 0.2, 0.4])
+    for event in train(short, evaluate=lambda *_: {"AP": next(scores)}):
+        if event.event == "evaluation":
+            kept = kept or [weights_hash(best), load_file(best), load_model(best)[1]]
+            if ending == "stopped" and event.step == 3:
+                (settings.out / "stop").touch()
+    assert event.event == "done"
+    assert event.step == 3
+    assert curve_in_card(settings) == [(1, 0.5), (2, 0.2), (3, 0.4)]
+    digest, weights, card = kept
+    now = load_file(best)
+    assert now.keys() == weights.keys()
+    assert all(torch.equal(now[name], value) for name, value in weights.items())
+    _, new = load_model(best)
+    without = {"training": {k: v for k, v in new.training.items() if k != "curves"}}
+    assert new.model_copy(update=without) == card.model_copy(
+        update={"training": {k: v for k, v in card.training.items() if k != "curves"}}
+    )
+    assert weights_hash(best) == digest
+    child = settings.model_copy(update={"start": str(best)})
+    assert Trainer(child).start.parent_sha256 == digest
+
+
+def test_a_run_that_goes_on_adds_its_evaluations_to_the_card(settings):
+    scores = iter([0.5, 0.2, 0.3])
+    once = settings.model_copy(update={"evaluate_every": 1, "steps": 2})
+    events(once, evaluate=lambda *_: {"AP": next(scores)})
+    digest = weights_hash(settings.out / "best.safetensors")
+    events(once.model_copy(update={"steps": 3, "resume": True}), evaluate=lambda *_: {"AP": next(scores)})
+    assert curve_in_card(settings) == [(1, 0.5), (2, 0.2), (3, 0.3)]
+    assert weights_hash(settings.out / "best.safetensors") == digest
+
+
+def test_a_card_that_cannot_be_completed_does_not_make_a_finished_run_fail(settings, monkeypatch):
+    def full(path, card):
+        raise CannotSave(f"Cannot save {path}: no space left on the disk.")
+
+    monkeypatch.setattr(validate, "replace_card", full)
+    scores = iter([0.5, 0.2])
+    twice = settings.model_copy(update={"evaluate_every": 3})
+    *_, notice, done = events(twice, evaluate=lambda *_: {"AP": next(scores)})
+    assert "best.safetensors: no space left" in notice.message
+    assert done.model
+    assert curve_in_card(settings) == [(3, 0.5)]
 
 
 def test_the_rate_warms_up_and_decays(settings):

@@ -22,7 +22,11 @@ def test_a_card_tells_what_a_model_was_made_from_and_how_good_it_is(dock):
         "Not for &lt;tissue&gt;.",
     ):
         assert part in text
-    assert "test fields: bioimage AP 0.512" in text
+    assert (
+        "test fields: bioimage AP 0.512, Boundary IoU 0.710, bioimage AP of outlines 0.440, mIoU 0.810, "
+        "pixel accuracy 0.970, Dice 0.890, predicted / annotated area 0.920, recall of cells cut by the border 0.500, "
+        "mean IoU of cells cut by the border 0.350<" in text
+    )
     dock.card.fold.expand(animate=False)
     curves = dock.card.curves
     assert curves.plots[0].lines["loss"].getData()[0].tolist() == [10, 20]

@@ -63,7 +63,14 @@ def comparison(folder: Path, *, recommended: bool) -> None:
     figures = {"bioimage_ap_mean": 0.4, "bioimage_ap": {"0.50": 0.6}, "coco": {"AP": 0.3}, "f1": 0.7, "pq": None}
     figures |= {"overlap": {"recall50": 0.5, "mean_iou": 0.6}}
     figures |= {"boundary": {"iou_matched": 0.5}, "coco_by_size": {"small": {"AP": 0.2}}}
-    better = figures | {"bioimage_ap_mean": 0.45, "f1": 0.75, "coco_by_size": {}, "boundary": {"iou_matched": 0.75}}
+    figures |= {"area_ratio": 0.92, "border": {"cut": {"recall50": 0.5, "mean_iou": 0.25}, "inside": {}}}
+    better = figures | {
+        "bioimage_ap_mean": 0.45,
+        "area_ratio": 1.0,
+        "f1": 0.75,
+        "coco_by_size": {},
+        "boundary": {"iou_matched": 0.75},
+    }
     picture = str(folder / "picture.png")
     row = {
         "name": "one.png",

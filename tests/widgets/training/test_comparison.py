@@ -25,6 +25,8 @@ def test_both_models_are_shown_side_by_side_and_one_button_installs(train, wait,
     assert rows[4] == ["Panoptic quality", "–", "–", "–"]
     assert ["Boundary IoU of matched cells", "0.500", "0.750", "+0.250"] in rows
     assert ["COCO AP, small cells", "0.200", "–", "–"] in rows
+    assert ["Cells cut by the border, mean IoU", "0.250", "0.250", "+0.000"] in rows
+    assert ["Area of matched cells, predicted / annotated", "0.920", "1.000", "+0.080"] in rows
     assert not [row for row in rows if row[0].startswith("Class map")]  # a comparison of an earlier version has none
     assert [p.image.width() for p in box.pictures] == [60, 60]
     assert not train.new_model.predict.isEnabled()

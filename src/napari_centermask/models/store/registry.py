@@ -15,8 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from napari_centermask.core.errors import BadModel
-from napari_centermask.io.files import copy_file, link_file, sha256_of
+from napari_centermask.io.files import copy_file, link_file
 from napari_centermask.models.store import zoo
+from napari_centermask.models.store.card_change import first_hash
 from napari_centermask.models.store.zoo import CLASSIFIER, ModelFiles, suffixes
 
 ARCHIVE, TRASH = ".archive", ".trash"
@@ -281,14 +282,17 @@ def _has_weights(model: ModelFiles, sha256: str) -> bool:
 
 
 def weights_hash(path: Path) -> str:
-    """SHA-256 of a file, hex; cached while its size and time are unchanged."""
+    """The hash by which a model is recognised, hex: SHA-256 of the file as it was before its card was replaced.
+
+    Cached while the size and time of the file are unchanged.
+    """
     stat = path.stat()
     return _hash(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
 def _hash(path: Path, _size: int, _time: int) -> str:
-    return sha256_of(path)
+    return first_hash(path)
 
 
 def _added(name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from napari_centermask.core.instances import Instances, diameters
+from napari_centermask.core.instances import Instances, diameters, touches_border
 from napari_centermask.core.size_levels import SizeLevel, size_levels
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.packed_cells import areas_of
@@ -32,10 +32,8 @@ def usual_diameters(images: Iterable[Instances]) -> dict[str, list[float]]:
 
 def add_whole_diameters(cells: Instances, sizes: dict[str, array[float]]) -> None:
     """Add those of one image."""
-    height, width = cells.shape
     for cell in cells:
-        y0, x0, y1, x1 = cell.box
-        if y0 > 0 and x0 > 0 and y1 < height and x1 < width:
+        if not touches_border(cell, cells.shape):
             name = cells.categories.get(cell.category, str(cell.category))
             sizes.setdefault(name, array("d")).append(cell.diameter)
 

@@ -7,11 +7,12 @@ import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from napari_centermask.core.errors import CannotSave, MissingExtra, TrainingFailed, reason
+from napari_centermask.core.errors import BadModel, CannotSave, MissingExtra, TrainingFailed, reason
 from napari_centermask.core.interrupts import HeldInterrupts
 from napari_centermask.evaluation.training_curve import AP_FIGURE, AP_TABLE, ap_points, draw_ap, write_csv
 from napari_centermask.events import (
@@ -404,6 +405,8 @@ class _Run:
         if not is_stopped:
             remove_decoded(self.settings.out)
         self.control.clear()
+        if trainer.progress.best >= 0 and best.exists():
+            yield from self._complete_card(best)
         yield from self._report_ap()
         yield DoneEvent(
             step=trainer.progress.step,
@@ -413,6 +416,16 @@ class _Run:
             limited=is_limited,
             model=str(best) if best.exists() else None,
         )
+
+    def _complete_card(self, best: Path) -> Events:
+        """Give the card of the best model the evaluations after it too; the model is there already."""
+        from napari_centermask.training.run.validate import complete_card
+
+        try:
+            with self.interrupts.held():
+                complete_card(best, self.trainer.progress.curves)
+        except (BadModel, CannotSave, OSError) as error:
+            yield NoticeEvent(message=f"The card of the model lacks the last evaluations: {error}")
 
     def _report_ap(self) -> Events:
         """Write AP over steps and time as a table, and as a figure where matplotlib is installed; the model is there already."""

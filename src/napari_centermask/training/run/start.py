@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from napari_centermask.core.errors import BadSettings
-from napari_centermask.io.files import sha256_of
 from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.card_change import first_hash
 from napari_centermask.models.store.other_weights import fitting
 from napari_centermask.models.store.pickles import read_state
 from napari_centermask.models.store.zoo import OTHERS
@@ -73,7 +73,7 @@ def make_start(settings: TrainSettings) -> Start:
         )
     if (form := network_of(settings, card)) != card.model:
         model = for_categories(model, form.categories)
-    return Start(model, card.name, sha256_of(files.weights), card, card.trained_on)
+    return Start(model, card.name, first_hash(files.weights), card, card.trained_on)
 
 
 def _pretrained(model: Network, name: str) -> Start:

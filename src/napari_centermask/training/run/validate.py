@@ -20,11 +20,14 @@ from napari_centermask.engines import AnyEngine
 from napari_centermask.engines.torch import engine_of
 from napari_centermask.evaluation.error_maps import write_error_map
 from napari_centermask.evaluation.report import evaluate as score_pairs
+from napari_centermask.evaluation.training_curve import thinned
 from napari_centermask.io.reviewed import centred_within
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.network import Network
 from napari_centermask.models.store.card import ModelCard
+from napari_centermask.models.store.card_change import replace_card
 from napari_centermask.models.store.checkpoint import save_model
+from napari_centermask.models.store.zoo import read_weights
 from napari_centermask.pipeline import segment, with_card_defaults
 from napari_centermask.settings import SegmentSettings, TrainSettings
 from napari_centermask.training.data.image_store import DECODED, ImageStore
@@ -243,10 +246,18 @@ def save_best(model: Network, trainer: Trainer, result: dict[str, Any]) -> Path:
     return path
 
 
-def _thinned(curves: list[dict[str, float]], most: int = 200) -> list[dict[str, float]]:
-    """About so many rows of the losses, and all evaluations; 200 are a choice, as many as a plot shows apart."""
-    step = max(1, len(curves) // most)
-    return [row for number, row in enumerate(curves) if "AP" in row or number % step == 0]
+def complete_card(path: Path, curves: list[dict[str, Any]]) -> None:
+    """Add to the card of the best model what came after it: the curves until the end of the run.
+
+    Raises
+    ------
+    BadModel, CannotSave, OSError
+        If the file cannot be read or written; it stays as it is.
+    """
+    card = read_weights(path).card
+    whole = card.model_copy(update={"training": card.training | {"curves": thinned(curves)}})
+    if whole.to_json() != card.to_json():
+        replace_card(path, whole)
 
 
 def training_facts(trainer: Trainer) -> dict[str, Any]:
@@ -260,7 +271,7 @@ def training_facts(trainer: Trainer) -> dict[str, Any]:
             "parent_sha256": trainer.start.parent_sha256,
             "steps": trainer.progress.step,
             "minutes": round(trainer.progress.seconds / 60, 1),
-            "curves": _thinned(trainer.progress.curves),
+            "curves": thinned(trainer.progress.curves),
             "machine": f"{trainer.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
             "torch": torch.__version__,
         }

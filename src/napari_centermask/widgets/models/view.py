@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from napari_centermask.evaluation.card_figures import detail_figures
 from napari_centermask.events import from_values
 from napari_centermask.widgets.models.controls import Place
 from napari_centermask.widgets.parts.curves import Curves
@@ -31,10 +32,6 @@ _SHOWN = (
     ("AP50", "AP50"),
     ("f1", "F1"),
     ("pq", "PQ"),
-    ("boundary_iou", "Boundary IoU"),
-    ("miou", "mIoU"),
-    ("pixel_accuracy", "pixel accuracy"),
-    ("dice", "Dice"),
 )
 
 
@@ -264,6 +261,7 @@ def metric_lines(metrics: dict[str, Any], prefix: str = "") -> list[str]:
         if not isinstance(value, dict):
             continue
         known = [(title, value[key]) for key, title in _SHOWN if isinstance(value.get(key), (int, float))]
+        known += detail_figures(value)
         where = f"{prefix}{name}"
         if known:
             lines.append(f"{where}: " + ", ".join(f"{title} {number:.3f}" for title, number in known))

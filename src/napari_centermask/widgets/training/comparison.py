@@ -25,11 +25,16 @@ FIGURES = (
     ("Panoptic quality", ("pq",)),
     *((f"COCO AP, {size} cells", ("coco_by_size", size, "AP")) for size in ("small", "medium", "large")),
     ("Boundary IoU of matched cells", ("boundary", "iou_matched")),
+    ("Area of matched cells, predicted / annotated", ("area_ratio",)),
     ("Class map, mean IoU", ("class_map", "miou")),
     ("Class map, pixel accuracy", ("class_map", "pixel_accuracy")),
     ("Class map, Dice", ("class_map", "dice")),
     ("Overlapping cells found", ("overlap", "recall50")),
     ("Overlapping cells, mean IoU", ("overlap", "mean_iou")),
+    ("Cells cut by the border found", ("border", "cut", "recall50")),
+    ("Cells cut by the border, mean IoU", ("border", "cut", "mean_iou")),
+    ("Cells inside found", ("border", "inside", "recall50")),
+    ("Cells inside, mean IoU", ("border", "inside", "mean_iou")),
 )
 """What is shown of both models. The two families of AP are different measures and never in one column."""
 _GOOD, _BAD, _OPEN = "#2c6b3f", "#8a2f3a", "#5c4a1e"
