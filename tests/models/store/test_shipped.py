@@ -1,10 +1,15 @@
 """What the shipped models promise."""
 
+from pathlib import Path
+
 import pytest
 
+import napari_centermask as ncm
 from napari_centermask.models.store.zoo import find_model
 
+SAMPLES = Path(__file__).parents[3] / "resources" / "samples"
 LARGEST_MB = 30
+ALL_MB = 60
 
 
 def test_live_dead_says_what_it_is_and_stays_small():
@@ -20,6 +25,16 @@ def test_live_dead_says_what_it_is_and_stays_small():
     assert figures["roc_auc"] >= 0.95
     assert "bioimage_ap" not in figures  # its masks are weak
     assert card.temperature != 1
+
+
+def test_live_dead_finds_few_cells_without_being_told_how_large_they_are():
+    cells = ncm.segment(SAMPLES / "livedead_brightfield.png", "live-dead")
+    assert len(cells) == 7  # 2 with a card that did not say the sizes of its training cells
+
+
+def test_all_models_with_their_samples_of_training_data_take_at_most_60_mb():
+    folder = find_model("nuclei").weights.parent.parent
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < ALL_MB * 1e6
 
 
 def test_nuclei_is_better_than_its_first_version_and_half_as_large():
