@@ -31,13 +31,12 @@ def replace_card(path: Path, card: ModelCard) -> None:
     """
     metadata = read_safetensors(path).metadata
     metadata |= {CARD_KEY: card.to_json(), FIRST_HASH: first_hash(path)}
-    with path.open("rb") as old, whole_file(path) as part:
+    with whole_file(path) as part, path.open("rb") as old, part.open("wb") as new:  # Windows renames closed files only
         header = json.loads(old.read(int.from_bytes(old.read(_LENGTH), "little")))
         text = json.dumps(header | {"__metadata__": metadata}, separators=(",", ":")).encode()
         text += b" " * (-len(text) % _ALIGNED)
-        with part.open("wb") as new:
-            new.write(len(text).to_bytes(_LENGTH, "little") + text)
-            shutil.copyfileobj(old, new)
+        new.write(len(text).to_bytes(_LENGTH, "little") + text)
+        shutil.copyfileobj(old, new)
 
 
 def first_hash(path: Path) -> str:
