@@ -857,8 +857,8 @@ class TrainSettings(Settings):
     pretrained: str | None = Field(
         None,
         title="Weights from",
-        description="Model, or weights of torchvision or detectron2 (.pth, .pkl), that a new network starts with, where "
-        "names and shapes are the same.",
+        description="Model, or weights of torchvision, timm or detectron2 (.pth, .bin, .safetensors, .pkl), that a new network "
+        "starts with, where names and shapes are the same.",
     )
     weights: list[float] | None = Field(
         None,
