@@ -376,6 +376,14 @@ def test_a_part_that_a_centermask_does_not_have_is_refused(field, model):
         check_training(base("centermask", model=model) | {"start": None})
 
 
+def test_the_loss_of_a_quality_that_is_not_predicted_is_refused():
+    values = base("centermask", model={"box_quality": "none"}, instance_losses={"box_quality": 2.0}) | {"start": None}
+    with pytest.raises(BadSettings, match="'instance_losses.box_quality' has no effect: model.box_quality is none"):
+        check_training(values)
+    values["instance_losses"] = {"classification_loss": "quality"}
+    check_training(values, flags=["instance_losses.classification_loss", "model.box_quality"])
+
+
 @pytest.mark.parametrize("field", ["learning_rate", "warmup"])
 def test_what_our_own_defaults_compute_is_refused_as_a_flag_alone(field):
     values = base("unet", find_rate=True, schedule="one-cycle", learning_rate=3e-4, warmup=10)

@@ -42,6 +42,8 @@ def _shapes(model: ModelSettings) -> Shapes:
             shapes[f"{_FCOS}.cls_tower.{step * i + 1}.weight"] = (width,)
     shapes[f"{_FCOS}.cls_logits.weight"] = (n, width, 3, 3)
     shapes[f"{_FCOS}.bbox_pred.weight"] = (4, width, 3, 3)
+    if model.rates_boxes:
+        shapes[f"{_FCOS}.ctrness.weight"] = (1, width, 3, 3)
     for i in range(len(model.strides)):
         shapes[f"{_FCOS}.scales.{i}.scale"] = (1,)
     return shapes | _mask_shapes(model)
@@ -70,6 +72,8 @@ def _strange_keys(model: ModelSettings) -> list[str]:
         f"{_HEADS}.mask_head.mask_fcn{model.mask_convs + 1}.weight",
         f"{_HEADS}.maskiou_head.maskiou_fcn{last + 1}.weight",
     ]
+    if not model.rates_boxes:
+        keys.append(f"{_FCOS}.ctrness.weight")
     return keys if model.head_norm == "GN" else [*keys, f"{_FCOS}.cls_tower.1.weight"]
 
 
@@ -98,6 +102,8 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
         reasons["instance_losses.class_weights"] = "there is one category"
     if not (losses.mask or losses.mask_dice or losses.mask_boundary):
         reasons["instance_losses.small_cells"] = "none of the losses of masks is on"
+    if not model.rates_boxes:
+        reasons["instance_losses.box_quality"] = "model.box_quality is none"
     if not losses.box:
         reasons["instance_losses.box_loss"] = "instance_losses.box is 0"
     if not losses.classification:
