@@ -496,6 +496,9 @@ class ModelSettings(NetworkSettings):
     )
     top_levels: int = Field(2, ge=0, le=2, description="FPN levels above P5; 2 in the reference.")
     head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
+    head_channels: int | None = Field(
+        None, ge=16, description="Channels of the FCOS towers; by default those of the FPN, as in the reference."
+    )
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
     box_quality: Literal["centerness", "iou", "none"] = Field(
         "centerness",

@@ -89,6 +89,7 @@ class CenterMask(Network):
             levels=len(self.strides),
             convs=settings.head_convs,
             norm=settings.head_norm,
+            width=settings.head_channels,
             rates_boxes=settings.rates_boxes,
         )
         self.proposal_generator = ProposalGenerator(head)

@@ -31,11 +31,11 @@ class Scale(nn.Module):
         return x * self.scale
 
 
-def _tower(channels: int, convs: int, norm: str) -> nn.Sequential:
+def _tower(channels: int, width: int, convs: int, norm: str) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for _ in range(convs):
-        layers.append(nn.Conv2d(channels, channels, 3, padding=1))
-        layers.append(nn.GroupNorm(GROUPS, channels) if norm == "GN" else nn.Identity())
+    for i in range(convs):
+        layers.append(nn.Conv2d(width if i else channels, width, 3, padding=1))
+        layers.append(nn.GroupNorm(GROUPS, width) if norm == "GN" else nn.Identity())
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 
@@ -45,20 +45,33 @@ class FCOSHead(nn.Module):
 
     Parameters
     ----------
+    channels
+        Of the pyramid.
+    width
+        Channels of the towers; by default those of the pyramid.
     rates_boxes
         Predict the centerness, or another quality, of each box.
     """
 
     def __init__(
-        self, channels: int, n_classes: int, *, levels: int, convs: int, norm: str, rates_boxes: bool = True
+        self,
+        channels: int,
+        n_classes: int,
+        *,
+        levels: int,
+        convs: int,
+        norm: str,
+        width: int | None = None,
+        rates_boxes: bool = True,
     ) -> None:
         super().__init__()
-        self.cls_tower = _tower(channels, convs, norm)
-        self.bbox_tower = _tower(channels, convs, norm)
+        width = width or channels
+        self.cls_tower = _tower(channels, width, convs, norm)
+        self.bbox_tower = _tower(channels, width, convs, norm)
         self.share_tower = nn.Sequential()
-        self.cls_logits = nn.Conv2d(channels, n_classes, 3, padding=1)
-        self.bbox_pred = nn.Conv2d(channels, 4, 3, padding=1)
-        self.ctrness = nn.Conv2d(channels, 1, 3, padding=1) if rates_boxes else None
+        self.cls_logits = nn.Conv2d(width, n_classes, 3, padding=1)
+        self.bbox_pred = nn.Conv2d(width, 4, 3, padding=1)
+        self.ctrness = nn.Conv2d(width, 1, 3, padding=1) if rates_boxes else None
         self.scales = nn.ModuleList(Scale() for _ in range(levels))
         self._initialise(tower_gain=None if norm == "GN" else 2.0**0.5)
 
