@@ -473,6 +473,11 @@ class NetworkSettings(Settings):
         """Pixels between the locations of each level, finest first; none where the maps are as large as the tile."""
         return ()
 
+    @property
+    def rates_boxes(self) -> bool:
+        """Whether scores are the root of the class probability times the quality of the box, not that probability alone."""
+        return True
+
 
 class ModelSettings(NetworkSettings):
     """Settings of a CenterMask. The defaults are those of `nuclei`; docs/models.md has the reference's values."""
@@ -491,10 +496,14 @@ class ModelSettings(NetworkSettings):
     )
     top_levels: int = Field(2, ge=0, le=2, description="FPN levels above P5; 2 in the reference.")
     head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
+    head_channels: int | None = Field(
+        None, ge=16, description="Channels of the FCOS towers; by default those of the FPN, as in the reference."
+    )
     head_norm: Literal["GN", "none"] = Field("GN", description="GN is the reference; it depends on the tile.")
-    box_quality: Literal["centerness", "iou"] = Field(
+    box_quality: Literal["centerness", "iou", "none"] = Field(
         "centerness",
-        description="What ranks boxes besides the class: centerness (reference), or their IoU with the cell.",
+        description="What ranks boxes besides the class: centerness (reference), or their IoU with the cell; none: the class "
+        "alone, which suits a classification loss of quality.",
     )
     mask_convs: int = Field(2, ge=1, le=8, description="Convolutions of the mask head: 2 (lite) or 4.")
     mask_channels: int = Field(128, ge=16, description="Channels of the mask head: 128 (lite) or 256.")
@@ -523,6 +532,11 @@ class ModelSettings(NetworkSettings):
     def strides(self) -> tuple[int, ...]:
         """Pixels between the locations of each level, finest first."""
         return tuple(2**level for level in range(self.first_level, 6 + self.top_levels))
+
+    @property
+    def rates_boxes(self) -> bool:
+        """Whether the network predicts a quality of each box, which its score is made of."""
+        return self.box_quality != "none"
 
     @property
     def summary(self) -> str:
@@ -857,8 +871,8 @@ class TrainSettings(Settings):
     pretrained: str | None = Field(
         None,
         title="Weights from",
-        description="Model, or weights of torchvision or detectron2 (.pth, .pkl), that a new network starts with, where "
-        "names and shapes are the same.",
+        description="Model, or weights of torchvision, timm or detectron2 (.pth, .bin, .safetensors, .pkl), that a new network "
+        "starts with, where names and shapes are the same.",
     )
     weights: list[float] | None = Field(
         None,

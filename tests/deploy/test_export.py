@@ -35,12 +35,12 @@ ROOT = Path(__file__).parents[2]
 SMALL = {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 32, "head_convs": 1, "mask_channels": 32, "mask_convs": 1}
 
 
-@pytest.fixture(scope="module", params=[(3, 14), (2, 10)], ids=["stride 8", "stride 4"])
+@pytest.fixture(scope="module", params=[(3, 14, "centerness", None), (2, 10, "none", 64)], ids=["stride 8", "stride 4"])
 def exported(tmp_path_factory, request):
     """A small network with two categories and the reference's parts, its card, its folder and the parity."""
     torch.manual_seed(0)
-    levels = dict(zip(("first_level", "roi_size"), request.param, strict=True))
-    form = ModelSettings(**SMALL, **levels, categories=["a", "b"], maskiou_channels=16, maskiou_fc=16, maskiou_convs=1)
+    changes = dict(zip(("first_level", "roi_size", "box_quality", "head_channels"), request.param, strict=True))
+    form = ModelSettings(**SMALL, **changes, categories=["a", "b"], maskiou_channels=16, maskiou_fc=16, maskiou_convs=1)
     model = CenterMask(form).eval()
     card = ModelCard(name="small", licence="BSD-3-Clause", model=form, diameter=40.0)
     folder = tmp_path_factory.mktemp("export")

@@ -12,7 +12,7 @@ from napari_centermask.engines.decode import candidates, detect, locations
 from napari_centermask.engines.suppress import SoftNms
 
 STRIDES = (8, 16, 32, 64, 128)
-CARD = SimpleNamespace(strides=STRIDES)
+CARD = SimpleNamespace(strides=STRIDES, rates_boxes=True)
 GOLDENS = Path(os.environ.get("CENTERMASK_GOLDENS", Path(__file__).parents[3] / "shared" / "goldens"))
 
 
@@ -76,6 +76,17 @@ def test_score_threshold_means_the_final_score():
     np.testing.assert_array_equal(high.boxes, low.boxes[low.scores >= 0.5])
 
 
+def test_the_score_of_a_model_that_does_not_rate_boxes_is_its_class_probability():
+    card = SimpleNamespace(strides=STRIDES, rates_boxes=False)
+    features = features_of()
+    found = candidates(features, card, score=0.2)
+    chance = 1 / (1 + np.exp(-features.logits[0]))
+    np.testing.assert_allclose(np.sort(found[1]), np.sort(chance[chance >= 0.2]), rtol=1e-6)
+    other = replace(features, centerness=features.centerness[:, ::-1] - 5)
+    for one, same in zip(found, candidates(other, card, score=0.2), strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
 def test_detections_come_best_first_with_their_types():
     detections = detect(features_of(), CARD, score=0.2, nms=0.6, index=1)
     assert (np.diff(detections.scores) <= 0).all()
@@ -135,7 +146,7 @@ def test_soft_nms_lowers_instead_of_dropping():
 
 
 def test_models_that_begin_at_stride_4_find_cells_between_the_locations_of_stride_8():
-    card = SimpleNamespace(strides=(4, 8, 16, 32))
+    card = SimpleNamespace(strides=(4, 8, 16, 32), rates_boxes=True)
     centres, levels = locations((64, 96), card.strides)
     assert len(centres) == 16 * 24 + 8 * 12 + 4 * 6 + 2 * 3
     np.testing.assert_array_equal(centres[:2], [[2, 2], [6, 2]])
@@ -150,7 +161,7 @@ def test_models_that_begin_at_stride_4_find_cells_between_the_locations_of_strid
 
 
 def test_models_without_top_levels_decode_too():
-    card = SimpleNamespace(strides=STRIDES[:3])
+    card = SimpleNamespace(strides=STRIDES[:3], rates_boxes=True)
     n = len(locations((64, 96), card.strides)[0])
     features = features_of()
     features = Features((64, 96), (), features.logits[:, :n], features.ltrb[:, :n], features.centerness[:, :n])

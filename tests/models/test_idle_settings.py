@@ -213,7 +213,7 @@ FORM = {
     "centermask": {"in_channels": 2, "categories": ["a", "b"], "backbone": "R-50", "backbone_norm": "GN", "ese": False}
     | {"fpn_channels": 64, "top_levels": 0, "head_convs": 3, "head_norm": "none", "mask_convs": 3, "mask_channels": 64}
     | {"class_agnostic_mask": True, "maskiou": False, "maskiou_convs": 3, "maskiou_channels": 64, "maskiou_fc": 64}
-    | {"roi_levels": "area", "first_level": 2, "box_quality": "iou", "roi_size": 12},
+    | {"roi_levels": "area", "first_level": 2, "box_quality": "iou", "roi_size": 12, "head_channels": 32},
     "unet": {"in_channels": 2, "categories": ["a", "b"], "architecture": "fpn", "depth": 3, "width": 32, "norm": "none"}
     | {"encoder": "resnet34", "attention": "gate", "dropout": 0.1, "border": False, "distance": False}
     | {"deep_supervision": True},
@@ -374,6 +374,14 @@ def test_a_setting_that_another_one_switches_off_is_refused(field):
 def test_a_part_that_a_centermask_does_not_have_is_refused(field, model):
     with pytest.raises(BadSettings, match=f"'{field}' has no effect: "):
         check_training(base("centermask", model=model) | {"start": None})
+
+
+def test_the_loss_of_a_quality_that_is_not_predicted_is_refused():
+    values = base("centermask", model={"box_quality": "none"}, instance_losses={"box_quality": 2.0}) | {"start": None}
+    with pytest.raises(BadSettings, match="'instance_losses.box_quality' has no effect: model.box_quality is none"):
+        check_training(values)
+    values["instance_losses"] = {"classification_loss": "quality"}
+    check_training(values, flags=["instance_losses.classification_loss", "model.box_quality"])
 
 
 @pytest.mark.parametrize("field", ["learning_rate", "warmup"])

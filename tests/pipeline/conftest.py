@@ -30,6 +30,7 @@ def make_card(channels=1, diameter=40.0, categories=("cell",), **fields):
         "defaults": {},
         "temperature": 1.0,
         "strides": STRIDES,
+        "rates_boxes": True,
         "kind": "centermask",
         "channel_names": [],
         "parent": None,

@@ -16,7 +16,7 @@ from napari_centermask.core.errors import BadModel
 from napari_centermask.io.files import link_file
 from napari_centermask.io.whole_file import whole_file
 from napari_centermask.jobs.command import FOLDERS, RUN_FILE
-from napari_centermask.models.store.zoo import OTHERS, find_model
+from napari_centermask.models.store.zoo import find_model, is_of_others
 from napari_centermask.settings import TrainSettings
 
 PACKAGE = Path(__file__).parents[1]
@@ -84,7 +84,7 @@ def _remote(settings: TrainSettings, code: Path, out: str) -> TrainSettings:
     for field in ("start", "pretrained"):
         if (name := getattr(settings, field)) is not None:
             other = Path(name).expanduser()
-            is_others = field == "pretrained" and other.suffix.lower() in OTHERS and other.is_file()
+            is_others = field == "pretrained" and is_of_others(other)
             weights = other if is_others else find_model(name).weights
             if weights is None:
                 raise BadModel(f"{name} has only ONNX graphs and cannot be trained. Start from a model with weights.")

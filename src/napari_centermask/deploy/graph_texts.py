@@ -198,6 +198,7 @@ def decode_text(card: ModelCard) -> str:
     settings, n = with_card_defaults(SegmentSettings(), card), len(card.model.categories)
     levels = "".join(_LEVEL.format(stride=s, before=s - 1, half=s // 2) for s in card.strides)
     most = settings.max_detections or _MOST
+    quality = "Sigmoid (centerness)" if card.rates_boxes else "Identity (chance)"
     return f"""
 decode (float[batch, locations, {n}] logits, float[batch, locations, 4] ltrb, float[batch, locations] centerness,
     int64[2] size, int64[2] padded, float score = {{{settings.score!r}}}, float nms = {{{settings.nms!r}}},
@@ -220,8 +221,8 @@ decode (float[batch, locations, {n}] logits, float[batch, locations, 4] ltrb, fl
   chances = Sigmoid (logits)
   chance = ReduceMax <keepdims = 0> (chances, last_axis)
   kinds = ArgMax <axis = 2, keepdims = 0> (logits)
-  centred = Sigmoid (centerness)
-  product = Mul (chance, centred)
+  quality = {quality}
+  product = Mul (chance, quality)
   all_scores = Sqrt (product)
   scores_of_one = Unsqueeze (all_scores, ones)
   found = NonMaxSuppression (all_boxes, scores_of_one, max_detections, nms, score)

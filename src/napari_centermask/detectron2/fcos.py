@@ -91,7 +91,7 @@ class FCOS(nn.Module):
 
     def _detected(self, outputs: Features, index: int, size: tuple[int, int], like: Tensor) -> Instances:
         """As the reference: the class alone must pass the threshold, and boxes suppress those of their own class."""
-        card = cast(ModelCard, SimpleNamespace(strides=self.strides))
+        card = cast(ModelCard, SimpleNamespace(strides=self.strides, rates_boxes=True))
         found = detect(outputs, card, index=index, threshold="class", **self._in_use)
         boxes, scores, classes = (
             torch.from_numpy(part).to(like.device) for part in (found.boxes, found.scores, found.classes)

@@ -30,7 +30,7 @@ class Features:
     ltrb
         (B, L, 4) float32, distances left, top, right, bottom in network pixels.
     centerness
-        (B, L) float32, raw logits.
+        (B, L) float32, raw logits; not used for models that do not rate boxes.
     """
 
     tile_shape: tuple[int, int]
@@ -49,7 +49,7 @@ class Detections:
     boxes
         (N, 4) float32, x0, y0, x1, y1 in network pixels of the tile, not clipped.
     scores
-        (N,) float32 in [0, 1], sqrt(class probability x centerness).
+        (N,) float32 in [0, 1], sqrt(class probability x centerness), or the class probability alone (`ModelCard.rates_boxes`).
     classes
         (N,) int64, index into the model's categories.
     probabilities

@@ -38,7 +38,7 @@ def detect(
     Parameters
     ----------
     card
-        The model's card; only its `strides` are read.
+        The model's card; only its `strides` and `rates_boxes` are read.
     score
         Lowest score, see `threshold`.
     nms
@@ -112,7 +112,7 @@ def candidates(
     Returns
     -------
     boxes : (K, 4) float32, no edge farther from its location than four tiles are long
-    scores : (K,) float32, sqrt(class probability x centerness)
+    scores : (K,) float32, sqrt(class probability x centerness), or the class probability if the model does not rate boxes
     classes : (K,) int64
     """
     return _candidates(features, card, score=score, index=index, pre_nms_topk=pre_nms_topk, threshold=threshold)[:3]
@@ -123,10 +123,10 @@ def _candidates(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """As `candidates`, with (K,) the locations that they come from."""
     logits = features.logits[index]
-    lowest = score * score if threshold == "score" else score
+    lowest = score * score if threshold == "score" and card.rates_boxes else score
     rows, classes = np.nonzero(logits > _logit(lowest) - _SLACK)
     probability = sigmoid(logits[rows, classes])
-    product = probability * sigmoid(features.centerness[index][rows])
+    product = probability * (sigmoid(features.centerness[index][rows]) if card.rates_boxes else probability)
     kept = np.sqrt(product) >= score if threshold == "score" else probability > score
     rows, classes, product = rows[kept], classes[kept], product[kept]
     centres, levels = locations(features.tile_shape, card.strides)

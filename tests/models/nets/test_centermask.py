@@ -14,7 +14,16 @@ def card_of(form):
 
 
 @pytest.mark.parametrize("backbone", ["V-19-slim-eSE", "V-39-eSE", "R-50", "MobileNetV2"])
-@pytest.mark.parametrize("change", [{"first_level": 2}, {"roi_size": 10}, {"roi_size": 6, "first_level": 2}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"first_level": 2},
+        {"roi_size": 10},
+        {"roi_size": 6, "first_level": 2},
+        {"box_quality": "none"},
+        {"head_channels": 64},
+    ],
+)
 def test_their_shapes_are_those_that_the_card_implies(backbone, change):
     form = ModelSettings(backbone=backbone, **change)
     with torch.device("meta"):
@@ -36,3 +45,29 @@ def test_they_answer_at_four_times_as_many_places_and_pool_small_cells_from_p2(b
     assert logits.shape[1] == ltrb.shape[1] == centerness.shape[1] == 16 * 24 + 8 * 12 + 4 * 6 + 2 * 3 + 1 * 2
     assert masks.shape == (2, 20, 20)
     assert quality.shape == (2,)
+
+
+def test_a_network_that_does_not_rate_boxes_takes_them_all_for_certain():
+    form = ModelSettings(backbone="V-19-slim-dw-eSE", fpn_channels=32, top_levels=0, box_quality="none")
+    model = CenterMask(form).eval()
+    assert not any("ctrness" in name for name in model.state_dict())
+    with torch.inference_mode():
+        _, logits, _, centerness = model.dense(torch.rand(1, 3, 64, 64))
+    assert centerness.shape == logits.shape[:2]
+    assert bool((centerness.sigmoid() == 1).all())
+
+
+def test_towers_have_their_own_width_and_that_of_the_pyramid_by_default():
+    narrow = {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 64, "head_convs": 2}
+    with torch.device("meta"):
+        same, own, usual = (
+            CenterMask(ModelSettings(**narrow, head_channels=width)).state_dict() for width in (64, 32, None)
+        )
+    shapes = [{name: tuple(value.shape) for name, value in state.items()} for state in (same, own, usual)]
+    assert shapes[0] == shapes[2]
+    changed = {name for name, shape in shapes[1].items() if shape != shapes[2][name]}
+    assert changed
+    assert all("fcos_head" in name for name in changed)
+    head = "proposal_generator.fcos_head."
+    assert [shapes[1][f"{head}bbox_tower.{i}.weight"][:2] for i in (0, 3)] == [(32, 64), (32, 32)]
+    assert shapes[1][f"{head}ctrness.weight"] == (1, 32, 3, 3)

@@ -319,7 +319,7 @@ def check_image(case, image, golden, *, padded=None, margins=None):
     prefix, noise, options = f"img{image}.", case.noise, decode_options(case.values)
     x, _, dense = case.answer(image, padded)
     size = case.inputs[image][1]
-    features, card = as_features(dense, x.shape[2:]), SimpleNamespace(strides=case.model.strides)
+    features, card = as_features(dense, x.shape[2:]), SimpleNamespace(strides=case.model.strides, rates_boxes=True)
     check_candidates(features, card, golden, prefix, options, noise, margins)
     detected = detect(features, card, **options)
     assert np.all(np.diff(detected.scores) <= 0)

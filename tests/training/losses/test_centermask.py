@@ -203,3 +203,25 @@ def test_each_factor_scales_its_loss_and_the_defaults_are_the_reference(tiny):
             torch.testing.assert_close(changed[other], value * (3 if other == name else 1))
     more = losses(InstanceLossSettings(mask_dice=1.0, mask_boundary=1.0, small_cells=1.0))
     assert more["loss_mask"] > plain["loss_mask"]
+
+
+@pytest.mark.parametrize("n_cells", [0, 1])
+def test_a_network_that_does_not_rate_boxes_learns_their_quality_as_the_class_alone(tiny, n_cells):
+    """Its other losses are those of the same network with centerness."""
+    torch.manual_seed(0)
+    rated = CenterMask(tiny)
+    model = CenterMask(tiny.model_copy(update={"box_quality": "none"}))
+    model.load_state_dict({k: v for k, v in rated.state_dict().items() if "ctrness" not in k})
+    masks = torch.zeros(1, 64, 96, dtype=torch.uint8)
+    masks[0, 10:30, 20:44] = 1
+    box, kind = torch.tensor([[20.0, 10.0, 44.0, 30.0]]), torch.zeros(1, dtype=torch.int64)
+    truth = Truth(box[:n_cells], kind[:n_cells], masks[:n_cells], torch.zeros(0, 4), seed=0)
+    image = torch.rand(1, 1, 64, 96)
+    settings = InstanceLossSettings(classification_loss="quality")
+    found, usual = (batch_losses(m, image, [truth], settings) for m in (model, rated))
+    assert set(usual) - set(found) == {"loss_fcos_ctr"}
+    for name in ("loss_fcos_cls", "loss_fcos_loc"):
+        torch.testing.assert_close(found[name], usual[name])
+    assert set(found.counts) == set(found)
+    sum(found.values()).backward()
+    assert all(p.grad is not None for name, p in model.named_parameters() if p.requires_grad and "fcos_head" in name)

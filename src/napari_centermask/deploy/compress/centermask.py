@@ -38,7 +38,7 @@ def losses(
     temperature: float,
     adapter: nn.Module | None,
 ) -> dict[str, Tensor]:
-    """Classes, boxes, centerness and masks of a student beside a teacher, and features if there is an adapter."""
+    """Classes, boxes, centerness (if both have it) and masks of a student beside a teacher, and features with an adapter."""
     with torch.no_grad():
         levels, logits, ltrb, centerness = teacher.dense(images)
         sure = logits.sigmoid().amax(dim=2) * centerness.sigmoid()  # (B, L)
@@ -49,12 +49,14 @@ def losses(
     classes = hard * F.binary_cross_entropy_with_logits(own_logits / temperature, wanted, reduction="none")
     place = sure > _A_CANDIDATE
     boxes = generalized_box_iou_loss(_corners(own_ltrb[place]), _corners(ltrb[place]), reduction="none")
-    quality = F.binary_cross_entropy_with_logits(own_centerness[place], centerness[place].sigmoid(), reduction="none")
     result = {
         "classes": classes.sum() / norm * temperature**2,
         "boxes": (boxes * sure[place]).sum() / norm,
-        "centerness": (quality * sure[place]).sum() / norm,
     }
+    if student.settings.rates_boxes and teacher.settings.rates_boxes:
+        rated = centerness[place].sigmoid()
+        quality = F.binary_cross_entropy_with_logits(own_centerness[place], rated, reduction="none")
+        result["centerness"] = (quality * sure[place]).sum() / norm
     if adapter is not None:
         pairs = zip(own_levels, levels, strict=True)
         result["features"] = torch.stack([F.mse_loss(_normalised(adapter(a)), _normalised(b)) for a, b in pairs]).mean()
@@ -109,8 +111,14 @@ def traced(network: CenterMask, image: Tensor) -> list[Tensor]:
 def predictors(network: CenterMask) -> list[nn.Module]:
     """Layers whose outputs are fixed: those that predict."""
     head, heads = network.proposal_generator.fcos_head, network.roi_heads
-    layers: list[nn.Module] = [head.cls_logits, head.bbox_pred, head.ctrness, heads.mask_head.predictor]
-    layers.append(heads.mask_head.spatialAtt.conv)
+    layers: list[nn.Module] = [
+        head.cls_logits,
+        head.bbox_pred,
+        heads.mask_head.predictor,
+        heads.mask_head.spatialAtt.conv,
+    ]
+    if head.ctrness is not None:
+        layers.append(head.ctrness)
     return layers if heads.maskiou_head is None else [*layers, heads.maskiou_head.maskiou]
 
 

@@ -32,16 +32,19 @@ def _check(model: ModelSettings) -> None:
 
 def _shapes(model: ModelSettings) -> Shapes:
     n, width = len(model.categories), model.fpn_channels
+    head = model.head_channels or width
     shapes: Shapes = {}
     for level in model.pooled_levels:
         shapes[f"backbone.fpn_lateral{level}.weight"] = (width, _FPN_INPUTS[model.backbone][level - 2], 1, 1)
     step = 3  # convolution, norm, ReLU
     for i in range(model.head_convs):
-        shapes[f"{_FCOS}.cls_tower.{step * i}.weight"] = (width, width, 3, 3)
+        shapes[f"{_FCOS}.cls_tower.{step * i}.weight"] = (head, head if i else width, 3, 3)
         if model.head_norm == "GN":
-            shapes[f"{_FCOS}.cls_tower.{step * i + 1}.weight"] = (width,)
-    shapes[f"{_FCOS}.cls_logits.weight"] = (n, width, 3, 3)
-    shapes[f"{_FCOS}.bbox_pred.weight"] = (4, width, 3, 3)
+            shapes[f"{_FCOS}.cls_tower.{step * i + 1}.weight"] = (head,)
+    shapes[f"{_FCOS}.cls_logits.weight"] = (n, head, 3, 3)
+    shapes[f"{_FCOS}.bbox_pred.weight"] = (4, head, 3, 3)
+    if model.rates_boxes:
+        shapes[f"{_FCOS}.ctrness.weight"] = (1, head, 3, 3)
     for i in range(len(model.strides)):
         shapes[f"{_FCOS}.scales.{i}.scale"] = (1,)
     return shapes | _mask_shapes(model)
@@ -70,6 +73,8 @@ def _strange_keys(model: ModelSettings) -> list[str]:
         f"{_HEADS}.mask_head.mask_fcn{model.mask_convs + 1}.weight",
         f"{_HEADS}.maskiou_head.maskiou_fcn{last + 1}.weight",
     ]
+    if not model.rates_boxes:
+        keys.append(f"{_FCOS}.ctrness.weight")
     return keys if model.head_norm == "GN" else [*keys, f"{_FCOS}.cls_tower.1.weight"]
 
 
@@ -98,6 +103,8 @@ def _idle(settings: TrainSettings) -> dict[str, str]:
         reasons["instance_losses.class_weights"] = "there is one category"
     if not (losses.mask or losses.mask_dice or losses.mask_boundary):
         reasons["instance_losses.small_cells"] = "none of the losses of masks is on"
+    if not model.rates_boxes:
+        reasons["instance_losses.box_quality"] = "model.box_quality is none"
     if not losses.box:
         reasons["instance_losses.box_loss"] = "instance_losses.box is 0"
     if not losses.classification:

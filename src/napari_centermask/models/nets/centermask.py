@@ -83,7 +83,15 @@ class CenterMask(Network):
         self.strides = settings.strides
         levels = {"first_level": settings.first_level, "top_levels": settings.top_levels}
         self.backbone = FPN(make_backbone(settings), width, **levels)
-        head = FCOSHead(width, n, levels=len(self.strides), convs=settings.head_convs, norm=settings.head_norm)
+        head = FCOSHead(
+            width,
+            n,
+            levels=len(self.strides),
+            convs=settings.head_convs,
+            norm=settings.head_norm,
+            width=settings.head_channels,
+            rates_boxes=settings.rates_boxes,
+        )
         self.proposal_generator = ProposalGenerator(head)
         iou = None
         if settings.maskiou:
@@ -110,7 +118,7 @@ class CenterMask(Network):
         pyramid : the levels up to P5, finest first, each (B, channels, H / stride, W / stride)
         logits : (B, L, classes) raw class logits, levels one after another, row-major inside a level
         ltrb : (B, L, 4) distances left, top, right, bottom in pixels
-        centerness : (B, L) raw logits
+        centerness : (B, L) raw logits; `fcos.CERTAIN` if boxes are not rated
         """
         levels = self.pyramid(x)
         logits, ltrb, centerness = self.proposal_generator.fcos_head(levels)

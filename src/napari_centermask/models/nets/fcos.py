@@ -15,6 +15,8 @@ from torchvision.ops import batched_nms
 from napari_centermask.models.nets.norm import GROUPS
 
 PRIOR_PROBABILITY = 0.01  # arXiv 1708.02002, section 3.3
+CERTAIN = 20.0
+"""Logit of the quality of all boxes in a network that predicts none; its sigmoid is 1 in float32."""
 _SPREAD = 0.01  # of the weights at the start; arXiv 1708.02002, section 4.1
 
 
@@ -29,26 +31,47 @@ class Scale(nn.Module):
         return x * self.scale
 
 
-def _tower(channels: int, convs: int, norm: str) -> nn.Sequential:
+def _tower(channels: int, width: int, convs: int, norm: str) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for _ in range(convs):
-        layers.append(nn.Conv2d(channels, channels, 3, padding=1))
-        layers.append(nn.GroupNorm(GROUPS, channels) if norm == "GN" else nn.Identity())
+    for i in range(convs):
+        layers.append(nn.Conv2d(width if i else channels, width, 3, padding=1))
+        layers.append(nn.GroupNorm(GROUPS, width) if norm == "GN" else nn.Identity())
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 
 
 class FCOSHead(nn.Module):
-    """Towers shared by all levels."""
+    """Towers shared by all levels.
 
-    def __init__(self, channels: int, n_classes: int, *, levels: int, convs: int, norm: str) -> None:
+    Parameters
+    ----------
+    channels
+        Of the pyramid.
+    width
+        Channels of the towers; by default those of the pyramid.
+    rates_boxes
+        Predict the centerness, or another quality, of each box.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        n_classes: int,
+        *,
+        levels: int,
+        convs: int,
+        norm: str,
+        width: int | None = None,
+        rates_boxes: bool = True,
+    ) -> None:
         super().__init__()
-        self.cls_tower = _tower(channels, convs, norm)
-        self.bbox_tower = _tower(channels, convs, norm)
+        width = width or channels
+        self.cls_tower = _tower(channels, width, convs, norm)
+        self.bbox_tower = _tower(channels, width, convs, norm)
         self.share_tower = nn.Sequential()
-        self.cls_logits = nn.Conv2d(channels, n_classes, 3, padding=1)
-        self.bbox_pred = nn.Conv2d(channels, 4, 3, padding=1)
-        self.ctrness = nn.Conv2d(channels, 1, 3, padding=1)
+        self.cls_logits = nn.Conv2d(width, n_classes, 3, padding=1)
+        self.bbox_pred = nn.Conv2d(width, 4, 3, padding=1)
+        self.ctrness = nn.Conv2d(width, 1, 3, padding=1) if rates_boxes else None
         self.scales = nn.ModuleList(Scale() for _ in range(levels))
         self._initialise(tower_gain=None if norm == "GN" else 2.0**0.5)
 
@@ -62,18 +85,24 @@ class FCOSHead(nn.Module):
                         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                     nn.init.zeros_(layer.bias)
         for layer in (self.cls_logits, self.bbox_pred, self.ctrness):
+            if layer is None:
+                continue
             nn.init.normal_(layer.weight, std=_SPREAD)
             nn.init.zeros_(layer.bias)
         nn.init.constant_(self.cls_logits.bias, -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY))
 
     def forward(self, pyramid: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
-        """Per level: class logits (B, classes, h, w), l t r b in strides (B, 4, h, w), centerness (B, 1, h, w)."""
+        """Per level: class logits (B, classes, h, w), l t r b in strides (B, 4, h, w), centerness (B, 1, h, w).
+
+        The centerness is `CERTAIN` everywhere if boxes are not rated.
+        """
         logits, ltrb, centerness = [], [], []
         for level, x in enumerate(pyramid):
             cls, box = self.cls_tower(x), self.bbox_tower(x)
             logits.append(self.cls_logits(cls))
-            centerness.append(self.ctrness(box))
             ltrb.append(F.relu(self.scales[level](self.bbox_pred(box))))
+            rated = torch.full_like(box[:, :1], CERTAIN) if self.ctrness is None else self.ctrness(box)
+            centerness.append(rated)
         return logits, ltrb, centerness
 
 

@@ -114,6 +114,11 @@ class ModelCard(BaseModel):
         return self.model.strides
 
     @property
+    def rates_boxes(self) -> bool:
+        """Whether the score of a cell is the root of its class probability times its box's quality, not the former alone."""
+        return self.model.rates_boxes
+
+    @property
     def bears_missing(self) -> bool:
         """Whether channels were left out at random in training, so that one may be missing."""
         augment = self.training.get("settings", {}).get("augment", {})

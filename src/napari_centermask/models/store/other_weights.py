@@ -1,4 +1,4 @@
-"""Weights of torchvision and detectron2 for our networks: whole Mask R-CNNs, and backbones to start a training with.
+"""Weights of torchvision, timm and detectron2 for our networks: whole Mask R-CNNs, and backbones to start a training with.
 
 Names of layers differ from program to program; all are brought to one form, that of torchvision, and compared in it.
 """
@@ -14,7 +14,8 @@ import torch
 from napari_centermask.core.errors import BadModel
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.checkpoint import IGNORED, State, check_state
-from napari_centermask.models.store.reference import PHOTOGRAPH_DIAMETER, name_from
+from napari_centermask.models.store.reference import BOTTOM, PHOTOGRAPH_DIAMETER, name_from
+from napari_centermask.models.store.timm_weights import GATE, is_timm, rename_timm
 from napari_centermask.settings import MaskRCNNSettings
 
 PUBLISHERS_LICENCE = "As its publisher says"
@@ -22,6 +23,8 @@ PUBLISHERS_LICENCE = "As its publisher says"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in ImageNet, as torchvision normalises
 _RESNETS = {(64, 2): "R-18", (64, 6): "R-34", (256, 6): "R-50", (256, 23): "R-101"}
 """By the channels of the first stage and the blocks of the third."""
+_FIRST = ("conv1.weight", "stem.stem_1/conv.weight", "features.0.0.weight")
+"""The first layers of the ResNets, the VoVNets and MobileNetV2."""
 
 Rules = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
 """Patterns, and what replaces them in a name, one after another."""
@@ -137,19 +140,47 @@ def fitting(own: State, given: State) -> State:
     own
         Of the network.
     given
-        Of torchvision, detectron2 or Caffe2: a whole detector, or a backbone alone.
+        Of torchvision, timm, detectron2 or Caffe2: a whole detector, or a backbone alone.
+
+    Raises
+    ------
+    BadModel
+        If they are timm's VoVNet or MobileNetV2 and the network has another backbone of that kind.
     """
+    is_of_timm = is_timm(given)
+    if is_of_timm:
+        given = rename_timm(given)
+    is_torchvision = is_of_timm or "conv1.weight" in given
+    firsts = _FIRST if is_of_timm else _FIRST[:1]
     by_name = {canonical(key): value.float() for key, value in given.items()}
     found: State = {}
     for key, value in own.items():
         other = by_name.get(canonical(key))
         if other is None or key.endswith(IGNORED):
             continue
-        if canonical(key) == "conv1.weight" and other.dim() == 4 and other.shape[2:] == value.shape[2:]:
-            other = _first_layer(other, value.shape[1], is_torchvision="conv1.weight" in given)
+        if canonical(key) in firsts and other.dim() == 4 and other.shape[2:] == value.shape[2:]:
+            other = _first_layer(other, value.shape[1], is_torchvision=is_torchvision)
         if other.shape == value.shape:
             found[key] = other
+    if is_of_timm and found:
+        _check_whole(own, given, found)
     return found
+
+
+def _check_whole(own: State, given: State, found: State) -> None:
+    """Refuse a part of a backbone of timm's: sizes of one kind share some shapes, and would give a mixture."""
+
+    def convolutions(state: State) -> set[str]:
+        return {canonical(key) for key, value in state.items() if value.dim() == 4 and GATE not in key}
+
+    needed = convolutions({key: value for key, value in own.items() if key.startswith(BOTTOM)})
+    fitting_ones = convolutions(found)
+    if wrong := (needed ^ fitting_ones) | (convolutions(given) - needed):
+        raise BadModel(
+            f"The weights are timm's for another backbone: {len(fitting_ones)} of the {len(needed)} convolutions of this "
+            f"network's are in them, and {len(wrong)} differ. Choose the backbone that they were made for; docs/models.md "
+            "lists them."
+        )
 
 
 def canonical(key: str) -> str:

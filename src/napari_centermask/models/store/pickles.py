@@ -1,6 +1,7 @@
-"""Read weights from untrusted pickles; nothing in them is executed.
+"""Read weights from files of other programs, untrusted pickles among them; nothing in them is executed.
 
-PyTorch files are read with `weights_only=True`, detectron2's .pkl as arrays and plain containers alone (`io.array_pickle`).
+PyTorch files are read with `weights_only=True`, detectron2's .pkl as arrays and plain containers alone (`io.array_pickle`), and
+safetensors, which have nothing but tensors, as they are.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
 import torch
 from numpy._core import multiarray
+from safetensors.torch import load_file
 
 from napari_centermask.core.errors import BadModel
 from napari_centermask.io.array_pickle import load_arrays, plain
@@ -36,6 +39,7 @@ _UNREADABLE = (
     RuntimeError,
     TypeError,
     ValueError,
+    safetensors.SafetensorError,
 )
 _LEFT_OUT = (*IGNORED, "_momentum")  # the latter of Detectron's files
 # Plain numbers that schedulers leave beside the weights.
@@ -56,7 +60,7 @@ def read_state(path: Path) -> State:
         If it cannot be read or has other objects.
     """
     path = Path(path)
-    read = _read_arrays if path.suffix.lower() == ".pkl" else _read_tensors
+    read = _READERS.get(path.suffix.lower(), _read_tensors)
     try:
         content = read(path)
         for key in ("model", "state_dict", "blobs"):
@@ -104,3 +108,7 @@ def _read_arrays(path: Path) -> Any:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     return {k: plain(v) for k, v in content.items()} if isinstance(content, dict) else content
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {".pkl": _read_arrays, ".safetensors": load_file}
+"""By suffix; other files are PyTorch's."""

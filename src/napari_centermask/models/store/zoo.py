@@ -24,8 +24,8 @@ WEIGHTS = ".safetensors"
 CLASSIFIER = ".classifier.onnx"
 """Suffix of a classifier of cells; one with a model's name beside its files belongs to the model."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-OTHERS = (".pth", ".pkl", ".pt")
-"""Suffixes of the weights of other programs."""
+OTHERS = (".pth", ".pkl", ".pt", ".bin")
+"""Suffixes of the weights of other programs; some use ours too, see `is_of_others`."""
 CONFIGS = (".yaml", ".yml")
 """Suffixes of detectron2's configurations."""
 ADDING = ".adding-"
@@ -148,6 +148,20 @@ def find_model(name_or_path: str | Path) -> ModelFiles:
         return _read(_stem(path))
     names = ", ".join(m.name for m in list_models()) or "none"
     raise BadModel(f"There is no model '{text}'. Choose an installed model ({names}) or a model file.")
+
+
+def is_of_others(path: Path) -> bool:
+    """Whether a file has weights of another program: by its suffix, or because it is a safetensors file without our card.
+
+    Raises
+    ------
+    BadModel
+        If it is a damaged safetensors file.
+    """
+    if not path.is_file():
+        return False
+    suffix = path.suffix.lower()
+    return suffix in OTHERS or (suffix == WEIGHTS and CARD_KEY not in read_safetensors(path).metadata)
 
 
 def model_paths(names: Iterable[str]) -> list[Path]:

@@ -48,7 +48,7 @@ def batch_losses(
 
     Returns
     -------
-    Scalar tensors: loss_fcos_cls, loss_fcos_loc, loss_fcos_ctr, loss_mask, loss_maskiou.
+    Scalar tensors: loss_fcos_cls, loss_fcos_loc, loss_fcos_ctr (if boxes are rated), loss_mask, loss_maskiou.
     """
     pyramid = model.pyramid(images)
     maps = model.proposal_generator.fcos_head(pyramid)

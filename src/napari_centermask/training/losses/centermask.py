@@ -164,7 +164,7 @@ def fcos_losses(
     ignored
         (B, L) bool; background there is left out of the classification loss.
     quality
-        What the centerness branch predicts: "centerness", or "iou", that of its box with the cell's.
+        What the centerness branch predicts: "centerness", "iou", that of its box with the cell's, or "none".
     settings
         Kinds of the losses, and their factors.
     class_weights
@@ -172,7 +172,7 @@ def fcos_losses(
 
     Returns
     -------
-    "loss_fcos_cls", "loss_fcos_loc", "loss_fcos_ctr".
+    "loss_fcos_cls", "loss_fcos_loc" and, unless the quality is "none", "loss_fcos_ctr".
     """
     n_classes = logits.shape[2]
     labels = torch.stack([a.labels for a in assignments])
@@ -192,17 +192,21 @@ def fcos_losses(
         focal = focal * (positive | ~ignored)[..., None]
     losses = {"loss_fcos_cls": settings.classification * focal.sum() / n}
     if not positive.any():
-        nothing = {"loss_fcos_loc": ltrb.sum() * 0.0, "loss_fcos_ctr": centerness.sum() * 0.0}
-        return Losses(losses | nothing, {"loss_fcos_cls": n, "loss_fcos_loc": n * 0, "loss_fcos_ctr": n * 0})
+        nothing = {"loss_fcos_loc": ltrb.sum() * 0.0}
+        if quality != "none":
+            nothing["loss_fcos_ctr"] = centerness.sum() * 0.0
+        return Losses(losses | nothing, {"loss_fcos_cls": n} | dict.fromkeys(nothing, n * 0))
     ctr = centerness_target(targets[positive])
     box = box_losses(ltrb[positive], targets[positive], settings.box_loss)
     weight = ctr.sum().clamp(min=_TINY)
     losses["loss_fcos_loc"] = settings.box * (box * ctr).sum() / weight
-    of_boxes = F.binary_cross_entropy_with_logits(
-        centerness[positive], ctr if quality == "centerness" else iou, reduction="sum"
-    )
-    losses["loss_fcos_ctr"] = settings.box_quality * of_boxes / n
-    return Losses(losses, {"loss_fcos_cls": n, "loss_fcos_loc": weight, "loss_fcos_ctr": n})
+    counts = {"loss_fcos_cls": n, "loss_fcos_loc": weight}
+    if quality != "none":
+        of_boxes = F.binary_cross_entropy_with_logits(
+            centerness[positive], ctr if quality == "centerness" else iou, reduction="sum"
+        )
+        losses["loss_fcos_ctr"], counts["loss_fcos_ctr"] = settings.box_quality * of_boxes / n, n
+    return Losses(losses, counts)
 
 
 @dataclass(frozen=True)

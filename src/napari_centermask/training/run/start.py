@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.errors import BadModel, BadSettings
 from napari_centermask.io.trained_on import TrainedOn
 from napari_centermask.models.families import family_of
 from napari_centermask.models.nets.build import build_model
@@ -16,7 +16,7 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.card_change import first_hash
 from napari_centermask.models.store.other_weights import fitting
 from napari_centermask.models.store.pickles import read_state
-from napari_centermask.models.store.zoo import OTHERS
+from napari_centermask.models.store.zoo import is_of_others
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.inputs import network_of
 from napari_centermask.training.run.folder import start_of
@@ -79,7 +79,7 @@ def make_start(settings: TrainSettings) -> Start:
 def _pretrained(model: Network, name: str) -> Start:
     """Copy another model's weights into the new network wherever names and shapes agree."""
     path = Path(name).expanduser()
-    if path.suffix.lower() in OTHERS and path.is_file():
+    if is_of_others(path):
         return _from_file(model, path)
     from napari_centermask.models.store.checkpoint import load_model
     from napari_centermask.models.store.zoo import find_model
@@ -101,8 +101,13 @@ def _pretrained(model: Network, name: str) -> Start:
 
 def _from_file(model: Network, path: Path) -> Start:
     """Copy the weights of another program's file, a backbone alone among them."""
-    state = model.state_dict()
-    same = fitting(state, read_state(path))
+    state, given = model.state_dict(), read_state(path)
+    try:
+        same = fitting(state, given)
+    except BadModel as error:
+        raise BadSettings(
+            f"{path.name}, given as 'pretrained', does not fit {model.settings.summary}. {error}"
+        ) from error
     if not any(value.dim() > 1 for value in same.values()):
         raise BadSettings(
             f"{path.name}, given as 'pretrained', has no layers in common with this network, a {model.settings.summary}. "
