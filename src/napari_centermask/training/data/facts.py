@@ -87,6 +87,12 @@ class _Cells:
 
 def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
     """The kinds of the images in a folder, by a look at some of them."""
+    found, n_seen = count_kinds(records)
+    return {kind for kind, n in found.items() if n >= _COUNTS * n_seen}
+
+
+def count_kinds(records: Sequence[ImageRecord]) -> tuple[Counter[Kind], int]:
+    """How many of some images, evenly drawn from a folder, are of each kind, and at how many it looked."""
     some = [r for r in records if r.path is not None][:: max(1, len(records) // _LOOKED_AT)]
     found = Counter[Kind]()
     for record in some:
@@ -94,7 +100,7 @@ def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
         _, plane = next(image.planes())
         kind = image_kind(plane, is_rgb="S" in image.axes)
         found.update([kind] if kind else [])
-    return {kind for kind, n in found.items() if n >= _COUNTS * len(some)}
+    return found, len(some)
 
 
 def data_hash(folder: Path, split: str) -> str:
