@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_centermask.core.counted import counted
-from napari_centermask.core.image_kind import KINDS, Kind, listed
+from napari_centermask.core.image_kind import KINDS, listed
 from napari_centermask.core.instances import ASKED
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.reviewed import truths_of
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import ModelFiles, list_models
-from napari_centermask.pipeline.suitability import proposed
+from napari_centermask.pipeline.suitability import proposed, proposed_for_most
 from napari_centermask.settings import SegmentSettings
 from napari_centermask.training.data.dataset import records_to_train_on
 from napari_centermask.training.data.facts import count_kinds
@@ -75,13 +75,9 @@ def _of_categories(records: Sequence[ImageRecord], cards: Mapping[str, ModelCard
 def _by_images(records: Sequence[ImageRecord], used: str, cards: Mapping[str, ModelCard]) -> StartModel:
     """The model that is proposed for most of some images; `used` if no other one is proposed for more."""
     kinds, n_seen = count_kinds(records)
+    name = proposed_for_most(cards[used], kinds, cards) if used in cards else used
     seen = [kind for kind in KINDS if kinds[kind] and used in cards]
-    choices: dict[Kind, str] = {kind: proposed(cards[used], kind, cards) or used for kind in seen}
-    votes = Counter[str]()
-    for kind, choice in choices.items():
-        votes[choice] += kinds[kind]
-    name = max(votes, key=lambda choice: (votes[choice], choice == used), default=used)
-    known = [kind for kind, choice in choices.items() if choice == name and kind in cards[name].images]
+    known = [k for k in seen if name == (proposed(cards[used], k, cards) or used) and k in cards[name].images]
     if not known:
         return StartModel(name, "the images do not show which model fits them better")
     n = sum(kinds[kind] for kind in known)
