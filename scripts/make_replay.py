@@ -19,6 +19,8 @@ from napari_centermask.core.instances import Box, Instance, Instances
 from napari_centermask.io.coco.document import read_coco, write_coco
 from napari_centermask.io.coco.image_record import ImageRecord
 from napari_centermask.io.groups import group_of
+from napari_centermask.models.store.card import IMAGES_OF
+from napari_centermask.training.data.replay_sample import KIND, OUTLINED
 
 # About the parts that they have in the models' run files. No `val`: the data set has none, or its masks are weak.
 TILES = {
@@ -43,6 +45,8 @@ TILES = {
     },
 }
 CATEGORIES = {"nuclei": "nucleus", "cells": "cell"}
+NUCLEI = {*TILES["nuclei"], "sbsst265_neuroblastoma", "dsb2018_brightfield"}
+"""Data sets whose outlines are those of nuclei, also where the model calls them cells."""
 CELLS_IN_A_ROW = 7
 SIDES = (128, 320)
 SMALLEST = 8
@@ -77,7 +81,10 @@ def dense_window(record: ImageRecord) -> Box:
 
 
 def cut(record: ImageRecord, window: Box, out: Path, *, id: int, prefix: str, category: str) -> ImageRecord:
-    """Write the window of the image, and return its record with the cells as far as they lie in it."""
+    """Write the window of the image, and return its record with the cells as far as they lie in it.
+
+    It says what was outlined, and in which kind of image, for `training.data.replay_sample`.
+    """
     y0, x0, y1, x1 = window
     name = f"{prefix}_{Path(record.file_name).stem}.png"
     Image.fromarray(np.asarray(Image.open(record.path))[y0:y1, x0:x1]).save(out / "images" / name, optimize=True)
@@ -90,9 +97,9 @@ def cut(record: ImageRecord, window: Box, out: Path, *, id: int, prefix: str, ca
         part = full[y0:y1, x0:x1]
         if part.sum() >= SMALLEST:
             cells.add(Instance.from_mask(part))
-    return replace(
-        record, id=id, file_name=name, path=None, shape=shape, instances=cells, extra={"window": list(window)}
-    )
+    about = {OUTLINED: "nucleus" if prefix in NUCLEI else "cell", KIND: IMAGES_OF[prefix]}
+    extra = {"window": list(window)} | about
+    return replace(record, id=id, file_name=name, path=None, shape=shape, instances=cells, extra=extra)
 
 
 def main() -> None:

@@ -292,7 +292,8 @@ class SegmentSettings(Settings):
     more_models: list[str] = Field(
         default_factory=list,
         title="More models",
-        description="Further models of any family with the same categories; the cells of all are matched and averaged.",
+        description="Further models of any family with the same categories, or with one each; the cells of all are matched and "
+        "averaged.",
     )
 
     @field_validator("scales")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,6 +137,24 @@ def test_a_dry_run_writes_what_train_would_do(capfd, fields, parent, tmp_path):
     assert settings.minutes == 3
     assert settings.compare
     assert "cells" in capfd.readouterr().err
+
+
+def test_without_a_start_model_the_images_decide_and_the_reason_is_printed(capfd, tmp_path, cells, monkeypatch):
+    included = Path(zoo.__file__).parents[2] / "resources" / "models"
+    monkeypatch.setattr(zoo, "shipped_folder", lambda: included)
+    folder, out = tmp_path / "phase", tmp_path / "run"
+    (folder / "images").mkdir(parents=True)
+    sample = np.asarray(Image.open(included.parent / "samples" / "cells_phase_16bit.png"))
+    truth = cells(n=12, overlap=0.0, seed=0, shape=sample.shape, radius=10)
+    Image.fromarray(sample).save(folder / "images" / "a.png")
+    write_coco(folder / "annotations.json", [ImageRecord(1, "a.png", None, truth.shape, truth)])
+    assert run("finetune", folder, "--out", out, "--dry-run") == 0
+    assert json.loads((out / "run.json").read_text())["start"] == "cells"
+    said = capfd.readouterr().err
+    assert "start       cells    it was trained on transmitted light (phase contrast, bright field), which" in said
+    assert run("finetune", folder, "--out", out, "--dry-run", "--start", "nuclei") == 0
+    assert json.loads((out / "run.json").read_text())["start"] == "nuclei"
+    assert "start   " not in capfd.readouterr().err
 
 
 def test_one_split_of_a_folder_is_trained_on(capsys, fields, parent, tmp_path):

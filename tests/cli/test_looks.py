@@ -67,6 +67,13 @@ def test_what_cannot_work_is_refused(capsys, data, tmp_path, tokens, said):
     assert said in capsys.readouterr().err
 
 
+def test_models_that_call_their_single_category_differently_segment_together(data, tmp_path):
+    assert run("segment", data / "images" / "a.png", "--out", tmp_path / "out", "--more-models", "cells") == 0
+    assert imread(tmp_path / "out" / "a_labels.tif").max() >= 5
+    written = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [category["name"] for category in written["categories"]] == ["nucleus"]
+
+
 def test_a_flag_of_one_family_is_taken_where_a_model_of_it_is_among_them(data, tmp_path):
     image = data / "images" / "a.png"
     assert (

@@ -74,10 +74,26 @@ def test_the_lowest_score_is_the_mean_of_the_models_or_the_users(fake):
     assert score_of(SegmentSettings(more_models=["b"], score=0.7), both) == 0.7
 
 
-def test_models_with_other_categories_are_refused(fake):
-    other = fake.card(name="other", model=SimpleNamespace(in_channels=1, categories=["nucleus"]))
-    with pytest.raises(BadSettings, match="'fake' finds cell and 'other' nucleus"):
+@pytest.mark.parametrize("names", [["living", "dead"], ["cell", "nucleus"]])
+def test_models_with_other_categories_are_refused(fake, names):
+    other = fake.card(name="other", model=SimpleNamespace(in_channels=1, categories=names))
+    with pytest.raises(BadSettings, match=f"'fake' finds cell and 'other' {', '.join(names)}"):
         Ensemble((fake.engine(), fake.engine(other)))
+
+
+def test_models_with_the_same_categories_in_another_order_are_refused(fake):
+    cards = [fake.card(model=SimpleNamespace(in_channels=1, categories=names)) for names in (["a", "b"], ["b", "a"])]
+    with pytest.raises(BadSettings, match="the same categories in the same order"):
+        Ensemble(tuple(fake.engine(card) for card in cards))
+
+
+def test_of_models_with_one_category_each_the_name_of_the_first_counts(fake, image):
+    other = fake.card(name="other", model=SimpleNamespace(in_channels=1, categories=["nucleus"]))
+    for first, second, name in ((fake.card(), other, "cell"), (other, fake.card(), "nucleus")):
+        both = Ensemble((fake.engine(first), fake.engine(second)))
+        cells = segment(image, both, SETTINGS.model_copy(update={"more_models": ["other"]}))
+        assert len(cells) == 4
+        assert {cells.categories[cell.category] for cell in cells} == {name}
 
 
 def test_class_maps_come_from_one_look(fake, image):

@@ -4,7 +4,7 @@ import pytest
 
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.zoo import find_model
-from napari_centermask.pipeline.suitability import proposed, suited, unsuited
+from napari_centermask.pipeline.suitability import better_start, proposed, proposed_for_most, suited, unsuited
 from napari_centermask.settings import ModelSettings
 
 
@@ -49,3 +49,26 @@ def test_the_included_models_say_what_they_were_trained_on():
     assert find_model("nuclei").card.images == ("fluorescence", "stained")
     assert find_model("unet-nuclei").card.images == ("fluorescence",)
     assert find_model("live-dead").card.images == ("transmitted",)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name"),
+    [
+        ({"transmitted": 3}, "anything"),
+        ({"transmitted": 3, "fluorescence": 1}, "anything"),
+        ({"transmitted": 1, "fluorescence": 1}, "nuclei"),  # no other one is proposed for more
+        ({}, "nuclei"),
+    ],
+)
+def test_several_images_are_asked_together(kinds, name):
+    assert proposed_for_most(NUCLEI, kinds, ALL) == name
+    other, text = better_start(NUCLEI, kinds, ALL)
+    assert other == ("" if name == "nuclei" else name)
+    assert bool(text) == bool(other)
+
+
+def test_a_better_model_to_start_from_is_named_with_the_reason():
+    assert better_start(NUCLEI, {"transmitted": 3, "fluorescence": 1}, ALL)[1] == (
+        "Most of the data looks like transmitted light (phase contrast, bright field); 'nuclei' was trained on fluorescence. "
+        "'anything' was trained on such images."
+    )

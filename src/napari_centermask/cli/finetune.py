@@ -70,7 +70,8 @@ def finetune(
         Use annotations_SPLIT.json of a folder, or that split of another tool's, such as train, and hold the cells to compare the
         models on out from these. When not given: annotations.json, or the other tool's own splits.
     start
-        The model to start from; nuclei when not given.
+        The model to start from. When not given: your own model if it made the cells, else the included model that fits most
+        of the images, by a look at some of them.
     scratch
         Train a new network from scratch instead.
     network
@@ -111,6 +112,7 @@ def finetune(
     import json as json_module
 
     from napari_centermask.jobs.finetune import prepare
+    from napari_centermask.jobs.start_model import start_model
 
     only = "--dry-run" if dry_run else "--preview" if preview or preview_file else ""
     _check_choices(start, replay, network, scratch=scratch, install=install, only=only)
@@ -129,9 +131,10 @@ def finetune(
     if install:
         check_new_name(install)
     with busy("Checking the data"):
+        chosen = None if scratch or start is not None else start_model(data, split)
         suggestion = prepare(
             data,
-            None if scratch else start or "nuclei",
+            start if chosen is None else chosen.name,
             network=network or "centermask",
             out=out,
             split=split,
@@ -143,7 +146,8 @@ def finetune(
     settings = _checked(suggestion.settings.model_dump() | given)
     card = None if settings.start is None else find_model(settings.start).card
     refuse_idle(settings, idle_in_training(settings, card), flags=given)
-    for name, reason in suggestion.reasons.items():
+    reasons = suggestion.reasons if chosen is None else {"start": chosen.reason} | suggestion.reasons
+    for name, reason in reasons.items():
         value = getattr(settings, name)
         reason = "as given" if name in given else reason
         notice(f"{name:<12}{value if isinstance(value, str | int | float) else '':<8} {reason}")
@@ -154,7 +158,7 @@ def finetune(
         if preview or preview_file:
             show_tiles(settings, preview_file, json=json)
         elif json:
-            print_json({"run": path, "reasons": suggestion.reasons})
+            print_json({"run": path, "reasons": reasons})
         if not json:
             print(f"napari-centermask train {path}")
         return 0

@@ -28,3 +28,9 @@ def counted_category(n: int, category: str) -> str:
     if noun not in _PLURALS:
         return counted(n, f"{category} cell")
     return counted(n, " ".join([*before, noun]), " ".join([*before, _PLURALS[noun]]))
+
+
+def singular(category: str) -> str:
+    """The name of a category in small letters, in the singular where its plural is known: "Nuclei" is "nucleus"."""
+    name = category.strip().casefold()
+    return _SINGULARS.get(name, name)

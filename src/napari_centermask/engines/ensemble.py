@@ -19,7 +19,8 @@ class Ensemble:
     Attributes
     ----------
     engines
-        Two or more, with the same categories in the same order.
+        Two or more, with the same categories in the same order, or each with a single one: then the names of the first
+        count.
 
     Raises
     ------
@@ -32,6 +33,8 @@ class Ensemble:
     def __post_init__(self) -> None:
         first, *others = (engine.card for engine in self.engines)
         for other in others:
+            if len(first.model.categories) == len(other.model.categories) == 1:
+                continue  # all cells are of one category, whatever each calls it
             if other.model.categories != first.model.categories:
                 raise BadSettings(
                     f"Models of an ensemble must have the same categories in the same order, but '{first.name}' finds "

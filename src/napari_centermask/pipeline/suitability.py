@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from napari_centermask.core.image_kind import WORDS, Kind, listed
@@ -48,3 +49,35 @@ def proposed(used: ModelCard, kind: Kind | None, cards: Mapping[str, ModelCard])
     usual = SegmentSettings.model_fields["model"].default
     same = used.model.categories
     return min(names, key=lambda n: (cards[n].model.categories != same, n != usual), default="")
+
+
+def proposed_for_most(used: ModelCard, kinds: Mapping[Kind, int], cards: Mapping[str, ModelCard]) -> str:
+    """The name of the model that is proposed for the most of several images; `used` if no other one is proposed for more.
+
+    Parameters
+    ----------
+    kinds
+        How many images are of each kind.
+    cards
+        Of the models to choose from, by name.
+    """
+    votes = Counter[str]()
+    for kind, n in kinds.items():
+        votes[proposed(used, kind, cards) or used.name] += n
+    return max(votes, key=lambda name: (votes[name], name == used.name), default=used.name)
+
+
+def better_start(used: ModelCard, kinds: Mapping[Kind, int], cards: Mapping[str, ModelCard]) -> tuple[str, str]:
+    """The model that fits most of the data better than the one to be fine-tuned, and that in a sentence; empty if there is none.
+
+    Parameters
+    ----------
+    kinds, cards
+        As of `proposed_for_most`.
+    """
+    other = proposed_for_most(used, kinds, cards)
+    if other == used.name:
+        return "", ""
+    kind = max((k for k in kinds if proposed(used, k, cards) == other), key=lambda k: kinds[k])
+    doubt = unsuited(used, kind, image="The data" if len(kinds) == 1 else "Most of the data")
+    return (other, f"{doubt} '{other}' was trained on such images.") if doubt else ("", "")

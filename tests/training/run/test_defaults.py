@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from napari_centermask.models.store.card import ModelCard
+from napari_centermask.core.image_kind import WORDS
+from napari_centermask.io.coco.document import read_coco
+from napari_centermask.models.store.card import IMAGES_OF, ModelCard
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import UNetSettings
+from napari_centermask.training.data.replay_sample import ReplaySample
 from napari_centermask.training.run import defaults
 from napari_centermask.training.run.defaults import DataFacts, Machine, suggest
 
@@ -39,13 +42,88 @@ def test_without_a_driver_torch_is_not_loaded(tmp_path, monkeypatch):
     assert Machine.here().gpu_gb == 0
 
 
-@pytest.mark.parametrize(("category", "is_shown"), [("nucleus", True), ("Nucleus", True), ("cell", False)])
+@pytest.mark.parametrize(
+    ("category", "is_shown"), [("nucleus", True), ("Nucleus", True), ("nuclei", True), ("cell", False)]
+)
 def test_what_a_model_knows_is_shown_again_only_where_the_data_mean_the_same(tmp_path, category, is_shown):
     facts = DataFacts(n_images=4, n_cells=80, diameter=30, side=256, channels=1, categories=(category,), n_rare=80)
     card = find_model("nuclei").card
     suggestion = suggest(tmp_path, tmp_path / "run", card=card, start="nuclei", facts=facts, machine=Machine(cores=2))
     assert bool(suggestion.settings.replay) == is_shown
     assert ("other categories" in suggestion.reasons["replay_part"]) != is_shown
+
+
+FLUORESCENCE, STAINED, TRANSMITTED = frozenset({"fluorescence"}), frozenset({"stained"}), frozenset({"transmitted"})
+ALL_WINDOWS = {"train": 66, "val": 18}
+
+
+@pytest.fixture
+def replayed(tmp_path, facts):
+    """What a fine-tuning of `cells` is shown again of its sample: the images of each split, and the reason."""
+
+    def make(category, kinds):
+        own = replace(facts, categories=(category,), kinds=kinds)
+        card, out = find_model("cells").card, tmp_path / "run"
+        suggestion = suggest(tmp_path, out, card=card, start="cells", facts=own, machine=Machine(cores=2))
+        (folder,) = suggestion.settings.replay
+        splits = {s: read_coco(folder / f"annotations_{s}.json", images_root=folder / "images") for s in ALL_WINDOWS}
+        return splits, suggestion.reasons["replay_part"]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("category", "kinds", "outlined", "others"),
+    [
+        ("cell", FLUORESCENCE, "nucleus", "nuclei"),
+        ("Cells", STAINED, "nucleus", "nuclei"),
+        ("cell", TRANSMITTED, "nucleus", "nuclei"),  # in bright field, those of one data set
+        ("nuclei", TRANSMITTED, "cell", "cells"),
+    ],
+)
+def test_what_is_shown_again_never_contradicts_data_of_the_same_kind(replayed, category, kinds, outlined, others):
+    splits, reason = replayed(category, kinds)
+    whole = ReplaySample.read(find_model("cells").weights.parent / "replay")
+    against = [r.file_name for r in whole.images if r.extra["kind"] in kinds and r.extra["outlined"] == outlined]
+    kept = {r.file_name for records in splits.values() for r in records}
+    assert against
+    assert kept == {r.file_name for r in whole.images} - set(against)  # nothing else is forgotten
+    assert all(r.path.is_file() for records in splits.values() for r in records)
+    assert f"left out are {len(against)} of its 84 images: {WORDS[next(iter(kinds))]}, as in your data" in reason
+    assert reason.endswith(f"but with outlines of {others}")
+
+
+def test_nuclei_in_fluorescence_are_shown_again_where_the_data_are_nuclei(replayed):
+    splits, reason = replayed("nucleus", FLUORESCENCE)
+    assert {split: len(records) for split, records in splits.items()} == ALL_WINDOWS
+    assert "left out" not in reason
+
+
+def test_of_unknown_images_only_what_means_the_same_is_shown_again(replayed):
+    splits, _ = replayed("cell", frozenset())
+    assert {r.extra["outlined"] for records in splits.values() for r in records} == {"cell"}
+
+
+def test_the_part_of_a_sample_replaces_an_earlier_one_and_no_folder_of_others(replayed, tmp_path):
+    theirs = tmp_path / "run" / "replay" / "theirs.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("a file of their own")
+    first, _ = replayed("cell", FLUORESCENCE)
+    second, _ = replayed("cell", STAINED)
+    assert theirs.read_text() == "a file of their own"
+    assert first["val"][0].path.parent == second["val"][0].path.parent == tmp_path / "run" / "replay-2" / "images"
+    assert len(first["train"]) != len(second["train"])
+
+
+def test_a_sample_says_of_each_image_what_its_data_set_outlines():
+    for name, meanings in (("cells", {"cell", "nucleus"}), ("nuclei", {"nucleus"})):
+        sample = ReplaySample.read(find_model(name).weights.parent / "replay")
+        assert sample.meanings == meanings
+        for record in sample.images:
+            data = next(data for data in IMAGES_OF if record.file_name.startswith(f"{data}_"))
+            assert record.extra["kind"] == IMAGES_OF[data]
+            whole = data in ("usiigaci_phase", "yeastvision_phase", "cellsium_bacteria_synth")
+            assert record.extra["outlined"] == ("cell" if whole else "nucleus")
 
 
 TWO_CORES = Machine(2)

@@ -87,7 +87,7 @@ def train(window, home, data, act, qtbot):
     for job in find_jobs(home / "runs"):
         job.kill()
     training = dock.training
-    runners = training.watcher, training.runs, training.installer, dock.planner, dock.part.drawer
+    runners = training.watcher, training.runs, training.installer, dock.planner, dock.part.drawer, dock.part.look
     qtbot.waitUntil(lambda: not any(r.is_running for r in runners), timeout=20_000)
 
 

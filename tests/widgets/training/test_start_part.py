@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from played_job import COMPARES, OUTLIVES, comparison, installing, state
 
 from napari_centermask.jobs.process import Job
+from napari_centermask.models.store import zoo
 
 pytestmark = OUTLIVES
 
@@ -107,6 +110,7 @@ def test_anchors_that_do_not_fit_start_nothing_and_the_dock_says_which_do(train,
 
 def test_a_model_and_a_new_network_are_told_apart(train):
     models = train.start.models
+    assert (train.training.in_use.name, models.currentText()) == ("", "nuclei")  # none is in use yet
     assert [models.itemText(n) for n in range(models.count())][-3:] == ["New CenterMask", "New U-Net", "New Mask R-CNN"]
     models.choose("New U-Net")
     models.reload()
@@ -114,3 +118,44 @@ def test_a_model_and_a_new_network_are_told_apart(train):
     models.choose("nuclei")
     assert (models.network, models.card.name) == ("", "nuclei")
     assert train.start.start.text() == "Fine-tune"
+
+
+def phase_contrast(folder):
+    """The folder of data with an image in phase contrast in place of its images."""
+    sample = Path(zoo.__file__).parents[2] / "resources" / "samples" / "cells_phase_16bit.png"
+    other = folder.with_name("phase")
+    shutil.copytree(folder, other)
+    for image in (other / "images").iterdir():
+        shutil.copyfile(sample, image)
+    return other
+
+
+def test_a_model_that_fits_the_images_better_is_named_and_taken_by_a_button(train, wait, data):
+    wait(lambda: not train.part.look.is_running)
+    assert train.part.advice.isHidden()
+    models, advice = train.start.models, train.part.advice
+    train.add_folder(phase_contrast(data))
+    wait(lambda: not advice.isHidden())
+    assert advice.text.text() == (
+        "The data looks like transmitted light (phase contrast, bright field); 'nuclei' was trained on fluorescence and "
+        "stained sections. 'cells' was trained on such images."
+    )
+    assert models.currentText() == "nuclei"  # it never switches the model by itself
+    advice.buttons[0].click()
+    assert (models.currentText(), advice.isHidden()) == ("cells", True)
+    train.training.in_use.choose("live-dead")
+    assert models.currentText() == "cells"  # as after a choice in the list
+
+
+def test_what_was_put_away_is_not_said_again_of_these_data(train, wait, data):
+    models, advice = train.start.models, train.part.advice
+    train.add_folder(phase_contrast(data))
+    wait(lambda: not advice.isHidden())
+    advice.buttons[1].click()
+    models.choose("cells")
+    models.choose("nuclei")
+    assert advice.isHidden()
+    models.choose("unet-nuclei")
+    assert not advice.isHidden()
+    models.choose("New U-Net")
+    assert advice.isHidden()

@@ -67,6 +67,11 @@ def read_records(
     return _with_used_categories(known)
 
 
+def records_to_train_on(source: Path, split: str | None = None) -> list[ImageRecord]:
+    """What `freeze_dataset` divides, or of another tool's own splits, the one to train on; see `read_records`."""
+    return read_records(source, split or ("train" if _own_splits(source) else None))
+
+
 def _with_used_categories(records: Sequence[ImageRecord]) -> list[ImageRecord]:
     """Drop categories that no cell has: a model would get outputs for them, and find each cell twice at first."""
     used = {cell.category for record in records for cell in record.instances}

@@ -9,19 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from napari_centermask.core.image_kind import KINDS, Kind, image_kind
+from napari_centermask.core.image_kind import KINDS, Kind
 from napari_centermask.core.instances import Instances
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
-from napari_centermask.io.images import read_image
 from napari_centermask.io.reviewed import is_partial, truth_of
 from napari_centermask.io.trained_on import TrainedOn, fingerprint, merged, places_of
+from napari_centermask.pipeline.kinds import file_kind, some_of
 from napari_centermask.settings import TrainSettings
 from napari_centermask.training.data.loader import annotation_file, folders_by_name, judging
 from napari_centermask.training.data.pseudo_labels import count, labelled_folder, read_labelled
 from napari_centermask.training.data.scales import levels_of, usual_diameters
 
-_LOOKED_AT = 20  # images of a folder whose kind is looked at: a choice, half a second
 _COUNTS = 0.2  # of these that a kind needs, so that a single odd image does not count: a choice
 
 
@@ -82,14 +81,15 @@ class _Cells:
 
 def image_kinds(records: Sequence[ImageRecord]) -> set[Kind]:
     """The kinds of the images in a folder, by a look at some of them."""
-    some = [r for r in records if r.path is not None][:: max(1, len(records) // _LOOKED_AT)]
-    found = Counter[Kind]()
-    for record in some:
-        image = read_image(record.path)
-        _, plane = next(image.planes())
-        kind = image_kind(plane, is_rgb="S" in image.axes)
-        found.update([kind] if kind else [])
-    return {kind for kind, n in found.items() if n >= _COUNTS * len(some)}
+    found, n_seen = count_kinds(records)
+    return {kind for kind, n in found.items() if n >= _COUNTS * n_seen}
+
+
+def count_kinds(records: Sequence[ImageRecord]) -> tuple[Counter[Kind], int]:
+    """How many of some images, evenly drawn from a folder, are of each kind, and at how many it looked."""
+    some = some_of([r.path for r in records if r.path is not None])
+    found = [file_kind(path) for path in some]
+    return Counter(kind for kind in found if kind), len(some)
 
 
 def data_hash(folder: Path, split: str) -> str:

@@ -130,8 +130,8 @@ def _is_readable(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.glob("annotations_*.json"))
 
 
-def freeze_in(place: Path, freeze: Callable[[Path], object]) -> Path:
-    """Freeze the data of a run in `data` of its folder, in place of those frozen there before.
+def freeze_in(place: Path, freeze: Callable[[Path], object], name: str = "data") -> Path:
+    """Freeze the data of a run in a folder of its folder, in place of those frozen there before.
 
     Parameters
     ----------
@@ -139,18 +139,20 @@ def freeze_in(place: Path, freeze: Callable[[Path], object]) -> Path:
         The run folder.
     freeze
         Writes the data into a folder, as `freeze_dataset` does.
+    name
+        Of the folder.
 
     Returns
     -------
     Path
-        `place`/data; if there is a folder of that name that was not made here, `place`/data-2 and so on.
+        `place`/`name`; if there is a folder of that name that was not made here, `place`/`name`-2 and so on.
 
     Raises
     ------
     CannotSave
         If they cannot be written.
     """
-    target = place / _free("data", set(), place)
+    target = place / _free(name, set(), place)
     _make(target, {"time_ns": time.time_ns()}, freeze)
     return target
 

@@ -6,7 +6,6 @@ The numbers were measured together, not one by one: docs/benchmarks.md, "One cli
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from array import array
@@ -17,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_centermask.core.counted import counted
+from napari_centermask.core.counted import counted, singular
 from napari_centermask.core.errors import BadSettings
+from napari_centermask.core.image_kind import Kind
 from napari_centermask.core.size_levels import size_levels
 from napari_centermask.io.coco.annotated import read_annotated
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -29,8 +29,11 @@ from napari_centermask.models.store.card import ModelCard
 from napari_centermask.models.store.registry import replay_of
 from napari_centermask.models.store.zoo import find_model
 from napari_centermask.settings import AnyModel, AugmentSettings, TrainSettings
+from napari_centermask.training.data.facts import image_kinds
 from napari_centermask.training.data.inputs import follow_card
+from napari_centermask.training.data.replay_sample import ReplaySample
 from napari_centermask.training.data.scales import add_whole_diameters, medians
+from napari_centermask.training.run.copies import freeze_in
 
 SCRATCH_DIAMETER = 40.0
 """Cells 1.5 times as large are still assigned to P3, whose boxes reach 64 pixels from a location
@@ -56,6 +59,8 @@ class DataFacts:
         Cells of the rarest category.
     sizes
         Median diameter of each category in pixels.
+    kinds
+        Of the images, see `core.image_kind`.
     """
 
     n_images: int
@@ -66,6 +71,7 @@ class DataFacts:
     categories: tuple[str, ...]
     n_rare: int
     sizes: dict[str, float] = field(default_factory=dict)
+    kinds: frozenset[Kind] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class Suggestion:
 
 
 def facts_of(folder: Path, split: str = "train") -> DataFacts:
-    """Facts about the annotated images of a data folder, from its annotations and one image.
+    """Facts about the annotated images of a data folder, from its annotations and a look at some images.
 
     Raises
     ------
@@ -129,6 +135,7 @@ def facts_of(folder: Path, split: str = "train") -> DataFacts:
         categories=tuple(names.values()),
         n_rare=min(counts.values()),
         sizes=medians(whole),
+        kinds=frozenset(image_kinds(records)),
     )
 
 
@@ -192,7 +199,7 @@ def suggest(
     if card is not None:
         if replay is None:
             is_same = len(model.categories) == len(card.model.categories) == 1 or model == card.model
-            replay = _sample(start, model, facts, is_same=is_same, reasons=reasons)
+            replay = _sample(start, model, facts, out, is_same=is_same, reasons=reasons)
         values |= _tuning(facts, reasons) | {"replay": list(replay), "replay_part": _REPLAY_PART if replay else 0.0}
     settings = TrainSettings.model_validate(values)
     return Suggestion(settings if card is None else follow_card(settings, card), reasons)
@@ -287,30 +294,42 @@ def _oversample(facts: DataFacts, reasons: dict[str, str]) -> float:
 
 
 def _sample(
-    start: str | None, model: AnyModel, facts: DataFacts, *, is_same: bool, reasons: dict[str, str]
+    start: str | None, model: AnyModel, facts: DataFacts, out: Path, *, is_same: bool, reasons: dict[str, str]
 ) -> list[Path]:
-    """Data that the start model was trained on, to train on again: this takes a quarter of the tiles."""
-    replay = None if start is None else replay_of(find_model(start))
-    if replay is None:
+    """Data that the start model was trained on, to train on again: this takes a quarter of the tiles.
+
+    The comparison measures on the same folder what was forgotten. Of a sample whose images contradict the data, the others are
+    written to the run folder: neither is trained on, nor is a model said to forget, what the data say is wrong.
+    """
+    folder = None if start is None else replay_of(find_model(start))
+    if folder is None:
         reasons["replay_part"] = "no sample of the start model's training data is available"
-    elif not is_same or not _fits(replay, model, facts):
+        return []
+    sample = ReplaySample.read(folder)
+    if not is_same or not _fits(sample, model, facts):
         reasons["replay_part"] = "the start model's data have other categories"
-    else:
-        reasons["replay_part"] = "of the tiles are from the start model's data, so that it does not forget them"
-        return [replay]
-    return []
+        return []
+    part = sample.fitting(facts.categories[0], facts.kinds) if len(model.categories) == 1 else sample
+    if not part.train or not part.val:
+        reasons["replay_part"] = "the start model's data have other cells in such images"
+        return []
+    reasons["replay_part"] = "of the tiles are from the start model's data, so that it does not forget them"
+    if part == sample:
+        return [folder]
+    reasons["replay_part"] += f"; left out are {sample.about_left_out(part)}"
+    return [freeze_in(out, part.write, "replay")]
 
 
-def _fits(folder: Path, model: AnyModel, facts: DataFacts) -> bool:
+def _fits(sample: ReplaySample, model: AnyModel, facts: DataFacts) -> bool:
     """Whether a sample, which may be an ancestor's, means by its categories what the model and the data mean.
 
-    A model of a single category takes every cell for it, so there the names of sample and data must be the same: nuclei shown
-    again to a model that is to find whole cells would count as cells.
+    A model of a single category takes every cell for it, so there the sample must know what the data call their cells:
+    nuclei shown again to a model that is to find whole cells would count as cells. `ReplaySample.fitting` looks at its images.
     """
-    values = json.loads((folder / "annotations_train.json").read_text(encoding="utf-8"))
-    names = {c["name"].casefold() for c in values["categories"]}
-    known = facts.categories if len(model.categories) == 1 else model.categories
-    return names <= {name.casefold() for name in known}
+    if len(model.categories) == 1:
+        return {singular(name) for name in facts.categories} <= sample.meanings
+    names = {name.casefold() for record in sample.images for name in record.instances.categories.values()}
+    return names <= {name.casefold() for name in model.categories}
 
 
 def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict[str, object]:

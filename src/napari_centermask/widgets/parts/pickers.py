@@ -218,11 +218,14 @@ class ModelCombo(QComboBox):
             self.addItems(list(self._cards))
             self.insertSeparator(self.count()) if self._networks else None
             self.addItems(list(self._networks))
-            known = (self.findText(name) for name in (before, SegmentSettings.model_fields["model"].default))
+            names = (before, SegmentSettings.model_fields["model"].default)
+            known = (self.findText(name) for name in names if name)  # the line above new networks has no text
             self.setCurrentIndex(next((at for at in known if at >= 0), 0))
 
     def choose(self, name: str) -> None:
-        """Choose a model, also one that was just added; an unknown one changes nothing."""
+        """Choose a model, also one that was just added; an unknown one, or none, changes nothing."""
+        if not name:
+            return
         if self.findText(name) < 0:
             self.reload()
         if (at := self.findText(name)) >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,13 +15,16 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from napari_centermask.cloud.plan import Plan as CloudPlan
 from napari_centermask.core.errors import UserError
 from napari_centermask.jobs.place import Place
+from napari_centermask.pipeline.suitability import better_start
 from napari_centermask.settings import TrainSettings
 from napari_centermask.widgets.parts.layout import column
+from napari_centermask.widgets.parts.message_bar import MessageBar
 from napari_centermask.widgets.project.session import ProjectSession
 from napari_centermask.widgets.training.controls import NO_DATA
 from napari_centermask.widgets.training.plan import DataFolder, Plan, data_folders
 from napari_centermask.widgets.training.planner import Planner
 from napari_centermask.widgets.training.session import Training
+from napari_centermask.widgets.training.start_look import StartLook
 from napari_centermask.widgets.training.tiles import TilesBox, draw_tiles
 from napari_centermask.widgets.training.view import AdvancedBox, StartBox
 from napari_centermask.widgets.training.where import estimated
@@ -41,6 +45,10 @@ class StartPart(QWidget):
         Draws training tiles off the GUI thread.
     estimator
         Computes off the GUI thread what a run takes elsewhere.
+    look
+        Looks off the GUI thread at the images.
+    advice
+        That another model was trained on such images, with a button that starts from it.
     """
 
     def __init__(self, training: Training, projects: ProjectSession, *, on_change: Callable[[], None]) -> None:
@@ -54,10 +62,13 @@ class StartPart(QWidget):
         self.drawer, self.estimator = Runner(), Runner()
         self._asked: tuple[TrainSettings, Place] | None = None  # what is being estimated
         self._folders: list[Path] = []
+        self.look, self.advice, self._advised = StartLook(), MessageBar(), ""
+        self._put_away = set[tuple[DataFolder | None, str]]()  # data, and models that they are trained with anyway
         self.box, self.tiles, self.advanced = StartBox(), TilesBox(), AdvancedBox()
         layout = column(self)
         layout.setSpacing(12)
         layout.addWidget(self.box)
+        layout.addWidget(self.advice)
         layout.addWidget(self.tiles)
         layout.addWidget(self.advanced)
         self._connect()
@@ -75,6 +86,8 @@ class StartPart(QWidget):
         links.add(self.box.where.changed, lambda: self._on_change())
         links.add(self.advanced.fold.toggled, self._on_advanced)
         links.add(self.planner.planned, self._on_planned)
+        links.add(self.look.changed, self._advise)
+        links.on_end(self.look.cancel)
         links.on_end(self.drawer.cancel)
         links.on_end(self.estimator.cancel)
         links.on_end(self.planner.close)  # a plan that was not started leaves nothing behind
@@ -167,11 +180,36 @@ class StartPart(QWidget):
         self.note = ""
         self.box.about.setToolTip("")
         self._forget_tiles()
+        self._advise()
         if self._wanted or self.advanced.fold.isExpanded():
             self.compute()
         else:
             self.planner.forget()
         self._on_change()
+
+    def _advise(self) -> None:
+        """Say if another model than the chosen one was trained on images like most of the data."""
+        source, models, project = self.source, self.box.models, self.projects.project
+        is_open = source is not None and source.is_project and project is not None
+        paths = tuple(i.path for i in project.images if not i.problem) if is_open else ()
+        kinds = self.look.kinds(source, paths)
+        chosen = models.card
+        other, text = ("", "") if chosen is None else better_start(chosen, kinds, models.cards)
+        if (source, models.currentText()) in self._put_away:
+            text = ""
+        if text == self._advised:  # also if it was answered
+            return
+        self._advised = text
+        if text:
+            take, keep = partial(self._on_advised, other), partial(self._put_away.add, (source, models.currentText()))
+            self.advice.show_message(text, [(f"Start from {other}", take), ("Close", keep)])
+        else:
+            self.advice.clear()
+
+    def _on_advised(self, model: str) -> None:
+        """Start from another model, as if it was chosen in the list."""
+        self.box.models.choose(model)
+        self._on_model_picked()
 
     def _on_advanced(self, is_open: bool) -> None:
         """Compute the settings when the form is opened."""
