@@ -147,8 +147,14 @@ def test_a_hundred_cells_on_two_cores_take_at_most_ten_minutes(suggested):
     assert "2 CPU cores" in suggestion.reasons["minutes"]
 
 
-def test_little_data_keeps_the_first_layers_and_much_data_frees_them(suggested):
-    assert [suggested(n_cells=n).settings.freeze for n in (50, 200, 5000)] == ["early", "stem", "none"]
+def test_little_data_keeps_the_first_layer_and_much_data_frees_it(suggested):
+    assert [suggested(n_cells=n).settings.freeze for n in (50, 200, 5000)] == ["stem", "stem", "none"]
+
+
+def test_a_few_cells_of_a_new_kind_can_be_learned(suggested):
+    settings = suggested(n_cells=80).settings
+    assert settings.steps == 1400
+    assert settings.learning_rate == 1e-3  # with 3e-4 they were not learned
 
 
 def test_more_cells_are_trained_longer(suggested):
