@@ -142,7 +142,8 @@ def _measured(
         diameters = level.of(make_detector(engine, settings).sizes(scaled, window, by_masks=True))[0]
         if len(diameters) >= _SURE:
             break
-    return _typical(diameters, window) / _factor(scaled) if len(diameters) >= FEW else best.diameter
+    found = _typical(diameters, window) / _factor(scaled) if len(diameters) >= FEW else best.diameter
+    return max(found, engine.card.diameter / _LARGEST_SCALE)  # a model that is not trained yet may take noise for cells
 
 
 def _scales(card: ModelCard) -> list[float]:
