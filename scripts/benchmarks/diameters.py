@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,22 @@ from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.report import evaluate
 from napari_centermask.pipeline import estimate_diameter, segment, with_card_defaults
 from napari_centermask.settings import SegmentSettings
+from napari_centermask.training.data.image_store import ImageStore
 from napari_centermask.training.data.loader import validation_images
+from napari_centermask.training.data.sample import Sample
+
+_MEMORY_MB = 2000  # of decoded images
 
 
 class _Counted:
     """An engine that counts the pixels that its network sees."""
 
     def __init__(self, engine: Any) -> None:
-        self._engine, self.card, self.name, self.device = engine, engine.card, engine.name, engine.device
-        self.masks = getattr(engine, "masks", None)
+        self._engine = engine
         self.pixels = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
     def features(self, tiles: np.ndarray) -> Any:
         self.pixels += tiles.shape[2] * tiles.shape[3]
@@ -51,8 +58,11 @@ def main() -> None:
 
 
 def _row(folder: Path, engine: Any, most: int) -> dict[str, Any]:
-    samples = validation_images(folder)
-    samples = samples[:: max(1, -(-len(samples) // most))]
+    with TemporaryDirectory() as decoded:
+        return _row_of(validation_images(folder, most, ImageStore(Path(decoded), _MEMORY_MB)), engine)
+
+
+def _row_of(samples: list[Sample], engine: Any) -> dict[str, Any]:
     pairs, octaves, pixels = [], [], [0, 0]
     for sample in samples:
         estimating, running = _Counted(engine), _Counted(engine)

@@ -150,10 +150,9 @@ def intersection(a: Instance, b: Instance) -> int:
     return int(np.count_nonzero(part_a & part_b))
 
 
-def touches_border(cell: Instance, shape: tuple[int, int]) -> bool:
-    """Whether a cell reaches the border of an image of (H, W) pixels, which may cut it."""
-    y0, x0, y1, x1 = cell.box
-    return y0 <= 0 or x0 <= 0 or y1 >= shape[0] or x1 >= shape[1]
+def at_border(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: which of (N, 4) boxes (y0, x0, y1, x1) reach the border of an image of (H, W) pixels; it may cut their cells."""
+    return np.asarray((boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= shape).any(axis=1))
 
 
 def diameters(areas: np.ndarray) -> np.ndarray:
@@ -173,7 +172,7 @@ def typical_diameter(boxes: np.ndarray, areas: np.ndarray, shape: tuple[int, int
     shape
         (H, W) of the image.
     """
-    whole = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2:] < shape).all(axis=1)
+    whole = ~at_border(boxes, shape)
     return float(np.median(diameters(areas[whole] if whole.sum() >= 3 else areas)))
 
 

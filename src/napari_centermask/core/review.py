@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from napari_centermask.core.columns import PREDICTED, REJECTED, Columns
+from napari_centermask.core.instances import at_border
 from napari_centermask.core.ranking import cell_values
 
 By = Literal["doubt", "training_value"]
@@ -70,7 +71,7 @@ def grounds(columns: Columns, rows: np.ndarray, *, measure: bool = True) -> dict
 def _cut(columns: Columns, rows: np.ndarray) -> np.ndarray:
     """(n,) bool: the cell touches the border of the image or of a tile's core."""
     boxes = columns.data["box"][rows]
-    is_cut: np.ndarray = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2:] >= columns.result.shape).any(axis=1)
+    is_cut = at_border(boxes, columns.result.shape)
     planes = columns.data["plane"][rows]
     for index, seams in columns.result.seams.items():
         if index not in columns.planes:

@@ -28,7 +28,8 @@ _TRUSTED = 0.25, 2.0
 _ENOUGH = 8  # cells in a look; then no other place is needed
 _SURE = 12  # cells in the last measurement; if there are fewer, a larger window is measured
 _BEST = 20  # cells whose scores determine the confidence of a look
-_LARGEST_SCALE = 8.0  # of a look: cells of an eighth of the model's size, below which there is nothing to see
+_LARGEST_SCALE = 8.0  # of a look: cells of an eighth of the model's size; smaller ones are not believed at any scale
+_UNSURE = 0.5  # part of the lowest score from which cells count that the model may be learning
 _NEAR = 0.2  # octaves between two scales that are as good as one
 _DOUBT = 0.85
 """Factor on the confidence for each octave of the cells from the sizes that the model was trained on, or of a look's scale from 1
@@ -47,11 +48,17 @@ class _Look:
         In [0, 1], including how likely the size is according to the card.
     middle
         (y, x) in image pixels of a cell in the middle of the others.
+    is_usual
+        Whether the model was trained on cells of this size.
+    score
+        Least score of the cells.
     """
 
     diameter: float
     confidence: float
     middle: tuple[float, float]
+    is_usual: bool
+    score: float
 
 
 def usual_diameter(card: ModelCard) -> float:
@@ -107,7 +114,8 @@ def plane_diameter(
 
     The model segments windows of the plane at scales from coarse to fine, and at those at which cells have the sizes that it was
     trained on. At the scale with the highest confidence, the cells are measured again at the model's own size. For a model of
-    several levels, all this holds for each: they share the windows, except for the last measurement.
+    several levels, all this holds for each: they share the windows, except for the last measurement. Where the model is certain
+    of no cells of the sizes that it was trained on, it may be learning them: then less certain ones of these sizes count, too.
 
     Returns
     -------
@@ -115,20 +123,39 @@ def plane_diameter(
         Median diameter in image pixels of the disk of equal area, for each of `classes_of`; None if no scale has three cells of
         a plausible size.
     """
-    levels = _levels(engine.card)
-    best: list[_Look | None] = [None] * len(levels)
+    levels, card = _levels(engine.card), engine.card
     if plane.is_blank:
         return [None for _ in levels]
-    for scale in _scales(engine.card):
+    best = yield from _best_looks(plane, engine, settings, levels, _scales(card))
+    if any(level.sizes and not (look and look.is_usual) for level, look in zip(levels, best, strict=True)):
+        lower = settings.model_copy(update={"score": settings.score * _UNSURE})
+        unsure = yield from _best_looks(plane, engine, lower, levels, sorted(_trained_scales(card)))
+        best = [_of_both(look, other) for look, other in zip(best, unsure, strict=True)]
+    diameters: list[float | None] = []
+    for level, look in zip(levels, best, strict=True):
+        diameters.append(None if look is None else (yield from _measured(plane, engine, settings, level, look)))
+    return diameters
+
+
+def _best_looks(
+    plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, levels: Sequence[_Level], scales: Sequence[float]
+) -> Generator[Progress, None, list[_Look | None]]:
+    """Of each level the look with the highest confidence."""
+    best: list[_Look | None] = [None] * len(levels)
+    for scale in scales:
         places = [look.middle for look in best if look is not None]
         looks = yield from _looks(plane.scaled(scale), engine, settings, levels, places)
         for k, (look, other) in enumerate(zip(looks, best, strict=True)):
             if look is not None and (other is None or look.confidence > other.confidence):
                 best[k] = look
-    diameters: list[float | None] = []
-    for level, look in zip(levels, best, strict=True):
-        diameters.append(None if look is None else (yield from _measured(plane, engine, settings, level, look)))
-    return diameters
+    return best
+
+
+def _of_both(sure: _Look | None, unsure: _Look | None) -> _Look | None:
+    """The look to follow, of one at certain cells and one at less certain cells, too."""
+    if unsure is None or not unsure.is_usual or (sure and (sure.is_usual or sure.confidence >= unsure.confidence)):
+        return sure
+    return unsure
 
 
 def _measured(
@@ -136,22 +163,27 @@ def _measured(
 ) -> Generator[Progress, None, float]:
     """The diameter around the best look, at the scale at which the cells have the model's size."""
     scaled = plane.scaled(min(engine.card.diameter / best.diameter, _LARGEST_SCALE))
+    detector = make_detector(engine, settings.model_copy(update={"score": best.score}))
     yield Progress(0, 0, "Estimating the cell diameter")
     for least in _LAST:
         window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), best.middle)
-        diameters = level.of(make_detector(engine, settings).sizes(scaled, window, by_masks=True))[0]
+        diameters = level.of(detector.sizes(scaled, window, by_masks=True))[0]
         if len(diameters) >= _SURE:
             break
-    found = _typical(diameters, window) / _factor(scaled) if len(diameters) >= FEW else best.diameter
-    return max(found, engine.card.diameter / _LARGEST_SCALE)  # a model that is not trained yet may take noise for cells
+    size = _typical(diameters, window) if len(diameters) >= FEW else 0.0
+    return size / _factor(scaled) if _is_trusted(size, scaled, engine.card) else best.diameter
 
 
 def _scales(card: ModelCard) -> list[float]:
     """The scales, from coarse to fine."""
-    trained = {
-        float(np.clip(card.diameter / middle, 1 / 16, _LARGEST_SCALE)) for _, middle, _ in card.diameters.values()
-    }
-    return sorted({*SCALES, *(s for s in trained if min(abs(np.log2(s / other)) for other in SCALES) > _NEAR)})
+    return sorted(
+        {*SCALES, *(s for s in _trained_scales(card) if min(abs(np.log2(s / other)) for other in SCALES) > _NEAR)}
+    )
+
+
+def _trained_scales(card: ModelCard) -> set[float]:
+    """Those at which cells of the sizes that the model was trained on have the model's size."""
+    return {float(np.clip(card.diameter / middle, 1 / 16, _LARGEST_SCALE)) for _, middle, _ in card.diameters.values()}
 
 
 def _looks(
@@ -171,7 +203,7 @@ def _looks(
         seen = _joined(seen, more)
         if any(len(level.of(seen)[0]) >= _ENOUGH for level in levels):
             break
-    return [_look(level.of(seen), level, scaled, engine.card, window) for level in levels]
+    return [_look(level.of(seen), level, scaled, engine.card, window, settings.score) for level in levels]
 
 
 def _joined(a: CellSizes, b: CellSizes) -> CellSizes:
@@ -179,17 +211,26 @@ def _joined(a: CellSizes, b: CellSizes) -> CellSizes:
     return diameters, scores, middles, classes
 
 
-def _look(cells: CellSizes, level: _Level, scaled: ScaledInput, card: ModelCard, window: Box) -> _Look | None:
+def _look(
+    cells: CellSizes, level: _Level, scaled: ScaledInput, card: ModelCard, window: Box, score: float
+) -> _Look | None:
     """What the cells of a level (middles are y, x in network pixels) say at a scale; None if that is nothing."""
     (diameters, scores, centres, _), factor = cells, _factor(scaled)
     if len(diameters) < FEW:
         return None
     size = _typical(diameters, window)
-    if not _TRUSTED[0] * card.diameter <= size <= _TRUSTED[1] * card.diameter:
+    if not _is_trusted(size, scaled, card):
         return None
-    confidence = float(np.sort(scores)[-_BEST:].mean()) * _likelihood(size / factor, factor, level)
+    likelihood = _likelihood(size / factor, factor, level)
+    confidence = float(np.sort(scores)[-_BEST:].mean()) * likelihood
     y, x = centres[np.abs(centres - np.median(centres, axis=0)).sum(axis=1).argmin()] / np.array(scaled.factors)
-    return _Look(size / factor, confidence, (float(y), float(x)))
+    return _Look(size / factor, confidence, (float(y), float(x)), bool(level.sizes) and likelihood == 1, score)
+
+
+def _is_trusted(size: float, scaled: ScaledInput, card: ModelCard) -> bool:
+    """Whether cells of a size in network pixels are believed; a model that is hardly trained may take noise for cells."""
+    small, large = (part * card.diameter for part in _TRUSTED)
+    return small <= size <= large and size / _factor(scaled) >= card.diameter / _LARGEST_SCALE
 
 
 def _likelihood(diameter: float, scale: float, level: _Level) -> float:

@@ -319,10 +319,23 @@ def test_a_stopped_run_is_saved_before_it_is_evaluated(settings, monkeypatch):
 
 def test_a_run_that_no_longer_improves_ends(settings):
     patient = settings.model_copy(update={"steps": 1000, "evaluate_every": 1, "patience": 2})
-    run = list(train(patient, evaluate=zero))
+    run = list(train(patient, evaluate=lambda *_: {"AP": 0.3}))
     assert run[-1].step == 3  # the first evaluation is the best
     assert not run[-1].stopped
     assert any("not improved" in getattr(e, "message", "") for e in run)
+
+
+def test_a_run_that_finds_nothing_at_first_goes_on_and_its_last_model_is_kept(settings):
+    scores = iter([0.0, 0.0, 0.0, 0.0, 0.2])
+    patient = settings.model_copy(update={"steps": 5, "evaluate_every": 1, "patience": 2})
+    run = list(train(patient, evaluate=lambda *_: {"AP": next(scores)}))
+    assert run[-1].step == 5
+    assert load_model(settings.out / "best.safetensors")[1].metrics["val"]["AP"] == 0.2
+
+
+def test_of_models_that_find_nothing_the_last_is_kept(settings):
+    events(settings.model_copy(update={"steps": 3, "evaluate_every": 1}), evaluate=zero)
+    assert load_model(settings.out / "best.safetensors")[1].training["steps"] == 3
 
 
 @pytest.fixture

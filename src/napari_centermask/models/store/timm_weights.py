@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import torch
-
-State = dict[str, torch.Tensor]
+from napari_centermask.models.store.checkpoint import State
 
 GATE = ".ese.fc."
 """Part of the names of the channel gates of a VoVNet."""
@@ -70,16 +68,14 @@ def _part(name: str, is_depthwise: bool) -> str:
 
 def _mobilenet(state: State) -> State:
     """timm numbers the blocks of each group, ours are numbered through, after the stem."""
-    found = [re.match(r"blocks\.(\d+)\.(\d+)\.(\w+)\.(.+)$", key) for key in state]
-    places = sorted({(int(m[1]), int(m[2])) for m in found if m})
+    blocks = {key: m for key in state if (m := re.match(r"blocks\.(\d+)\.(\d+)\.(\w+)\.(.+)$", key))}
+    places = sorted({(int(m[1]), int(m[2])) for m in blocks.values()})
     renamed = {}
     for key, value in state.items():
-        block = re.match(r"blocks\.(\d+)\.(\d+)\.(\w+)\.(.+)$", key)
-        if block:
-            place = int(block[1]), int(block[2])
-            parts = _FIRST_BLOCK if place == places[0] else _BLOCK
-            number = parts.get(block[3], block[3])
-            renamed[f"features.{places.index(place) + 1}.conv.{number}.{block[4]}"] = value
+        if block := blocks.get(key):
+            place = places.index((int(block[1]), int(block[2])))
+            number = (_BLOCK if place else _FIRST_BLOCK).get(block[3], block[3])
+            renamed[f"features.{place + 1}.conv.{number}.{block[4]}"] = value
         elif stem := re.match(r"(conv_stem|bn1)\.(\w+)$", key):
             renamed[f"features.0.{0 if stem[1] == 'conv_stem' else 1}.{stem[2]}"] = value
     return renamed

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from napari_centermask.core.instances import Instances, diameters, touches_border
+from napari_centermask.core.instances import Instances, at_border, diameters
 from napari_centermask.core.size_levels import SizeLevel, size_levels
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.data.packed_cells import areas_of
+from napari_centermask.training.data.packed_cells import areas_of, boxes_of
 from napari_centermask.training.data.sample import Sample
 
 PERCENTILES = (10, 50, 90)
@@ -32,8 +32,8 @@ def usual_diameters(images: Iterable[Instances]) -> dict[str, list[float]]:
 
 def add_whole_diameters(cells: Instances, sizes: dict[str, array[float]]) -> None:
     """Add those of one image."""
-    for cell in cells:
-        if not touches_border(cell, cells.shape):
+    for cell, is_cut in zip(cells, at_border(boxes_of(list(cells)), cells.shape), strict=True):
+        if not is_cut:
             name = cells.categories.get(cell.category, str(cell.category))
             sizes.setdefault(name, array("d")).append(cell.diameter)
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from napari_centermask.core.array import Array
-from napari_centermask.core.instances import Box, Instance
+from napari_centermask.core.instances import Box, Instance, at_border
 from napari_centermask.training.data.augment import boxes_of as boxes_of_masks
 from napari_centermask.training.data.packed_cells import boxes_of, some
 from napari_centermask.training.data.sample import Sample
@@ -110,20 +110,19 @@ def cut_cells_of(
     side = window.side
     known = sample.boxes
     exact, near = _in_tile(known, window)
-    height, width = sample.image.shape[1:]
     boxes, kinds, masks, ignore = [], [], [], []
-    for n, cell in zip(near, some(sample.cells, near), strict=True):
+    height, width = sample.image.shape[1:]
+    cut = at_border(known[near], (height, width))
+    for n, cell, is_cut in zip(near, some(sample.cells, near), cut, strict=True):
         ty, tx, small = cut_mask(cell, window)
         (ry, py), (rx, px) = (_clip(t, length, side) for t, length in zip((ty, tx), small.shape, strict=True))
         part = small[py, px]
         seen, total = int(part.sum()), int(small.sum())
-        y0, x0, y1, x1 = known[n]
-        at_border = y0 == 0 or x0 == 0 or y1 == height or x1 == width
         whole = seen == total
         box = exact[n][[1, 0, 3, 2]]
         if not whole and seen:
             box = boxes_of_masks(part[None])[0] + np.array([rx.start, ry.start] * 2)
-        if seen < VISIBLE_PIXELS or (seen < VISIBLE_PART * total and not at_border):
+        if seen < VISIBLE_PIXELS or (seen < VISIBLE_PART * total and not is_cut):
             ignore.append(np.clip(box, 0, side))
             continue
         full = np.zeros((side, side), dtype=np.uint8)

@@ -345,7 +345,7 @@ def _tuning(facts: DataFacts, reasons: dict[str, str]) -> dict[str, object]:
     """
     freeze = "stem" if facts.n_cells < 400 else "none"
     reasons["freeze"] = counted(facts.n_cells, "cell") + (
-        "" if freeze == "none" else " are few: the first layer is frozen"
+        "" if freeze == "none" else " are few: the first layers are frozen"
     )
     return {
         "freeze": freeze,

@@ -356,13 +356,15 @@ class _Run:
         from napari_centermask.training.run.validate import quality, save_best
 
         progress = self.trainer.progress
-        better = quality(result) > progress.best
+        found = quality(result)
+        # Cells of a new kind may not be found until half of the run is over; of equally blind models the last is the furthest.
+        better = found > progress.best or found == progress.best == 0
         progress.stale = 0 if better else progress.stale + 1
         if self.settings.schedule == "plateau" and progress.stale and progress.stale % PLATEAU == 0:
             progress.drops += 1
         if better:
             save_best(model, self.trainer, result)
-            progress.best = quality(result)
+            progress.best = found
         return better
 
     def _pause(self) -> Events:
