@@ -40,6 +40,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file scripts/mypy.ini scripts docs/*.py
 	$(BIN)/npe2 validate napari-centermask
 
 # Three processes that never meet: napari with torch in one process crashes on Linux (docs/architecture.md).

@@ -49,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     image, _ = make_field(arguments.data)
     calls: dict[str, Callable[[], tuple[float, int]]] = {
-        f"{model}, {runtime}": _ours(model, *runtime.split(), image)
+        f"{model}, {runtime}": _ours(model, runtime, image)
         for model in arguments.models
         for runtime in arguments.runtimes
     }
@@ -81,7 +81,8 @@ def _timed(run: Callable[[], int]) -> Callable[[], tuple[float, int]]:
     return call
 
 
-def _ours(model: str, engine: str, precision: str, image: np.ndarray) -> Callable[[], tuple[float, int]]:
+def _ours(model: str, runtime: str, image: np.ndarray) -> Callable[[], tuple[float, int]]:
+    engine, precision = runtime.split()
     loaded = load_engine(model, engine=engine, device="cpu", precision=precision)
     return _timed(lambda: len(segment(image, loaded, SegmentSettings())))
 

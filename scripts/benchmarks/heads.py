@@ -86,7 +86,8 @@ def _speed(engine: OnnxEngine, arguments: argparse.Namespace) -> dict:
 
 def _without_iou(model: str) -> onnxruntime.InferenceSession:
     """The `roi` graph cut down to what its masks need."""
-    whole = onnx.load(find_model(model).roi)
+    _, roi = find_model(model).graphs or (None, None)
+    whole = onnx.load(roi)
     part = onnx.utils.Extractor(whole).extract_model([i.name for i in whole.graph.input], ["masks"])
     return onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"])
 

@@ -51,7 +51,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(_one(*arguments.one, arguments)))
+        image, out = arguments.one
+        print(json.dumps(_one(image, out, arguments)))
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         print(json.dumps({"machine": machine()} | _all(Path(folder), arguments), indent=1))

@@ -17,11 +17,12 @@ import numpy as np
 
 from napari_centermask.core.instances import Instances
 from napari_centermask.core.neighbours import box_iou
+from napari_centermask.engines.decode import detect
 from napari_centermask.engines.load import load_engine
 from napari_centermask.evaluation.folder import read_truth
 from napari_centermask.evaluation.matching import match, pair
 from napari_centermask.io.images import read_plane
-from napari_centermask.pipeline import estimate_diameter, plane_cells, segment
+from napari_centermask.pipeline import estimate_diameter, segment
 from napari_centermask.pipeline.model_input import ModelInput
 from napari_centermask.pipeline.segmentation import with_card_defaults
 from napari_centermask.settings import SegmentSettings
@@ -72,7 +73,7 @@ def _boxes(image: np.ndarray, engine, settings: SegmentSettings, *, score: float
     scaled = ModelInput.of(image, engine.card, settings).scaled(engine.card.diameter / settings.diameter)
     height, width = scaled.shape
     features = engine.features(scaled.read((0, 0, height, width)))
-    return scaled.to_image(plane_cells.detect(features, engine.card, score=score, nms=nms).boxes)
+    return scaled.to_image(detect(features, engine.card, score=score, nms=nms).boxes)
 
 
 def _reached(wanted: np.ndarray, boxes: np.ndarray) -> np.ndarray:
