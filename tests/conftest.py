@@ -157,14 +157,19 @@ def shared() -> Path:
 
 def _ellipse(shape, centre, radii, angle, wobble, rng):
     """(H, W) bool: an ellipse whose outline waves a little."""
-    yy, xx = np.mgrid[: shape[0], : shape[1]].astype(float)
+    reach = max(radii) * (1 + wobble) + 1
+    first = np.clip(np.floor(np.asarray(centre) - reach), 0, shape).astype(int)
+    last = np.clip(np.ceil(np.asarray(centre) + reach) + 1, 0, shape).astype(int)
+    yy, xx = np.mgrid[first[0] : last[0], first[1] : last[1]].astype(float)
     dy, dx = yy - centre[0], xx - centre[1]
     u = (dy * np.cos(angle) + dx * np.sin(angle)) / radii[0]
     v = (dx * np.cos(angle) - dy * np.sin(angle)) / radii[1]
     theta = np.arctan2(v, u)
     phases = rng.uniform(0, 2 * np.pi, 3)
     rim = 1 + wobble * sum(np.cos((k + 2) * theta + p) for k, p in enumerate(phases)) / 3
-    return np.hypot(u, v) <= rim
+    mask = np.zeros(shape, bool)
+    mask[first[0] : last[0], first[1] : last[1]] = np.hypot(u, v) <= rim
+    return mask
 
 
 def make_cells(n: int = 12, *, overlap: float = 0.3, seed: int = 1, shape=(256, 256), radius: float = 14.0):
