@@ -1006,7 +1006,7 @@ class TrainSettings(Settings):
         ge=0,
         title="Early stopping",
         json_schema_extra=shown(zero="never"),
-        description="Stop after this many evaluations without a better AP, counted from the first that finds a cell; 0 for never.",
+        description="Stop after this many evaluations without a better AP, from the first that finds a cell on; 0 for never.",
     )
     oversample: float = _off_at_zero(
         0.0,

@@ -85,11 +85,20 @@ def die(task):
 
 
 def test_an_image_that_kills_its_workers_does_not_stop_the_others(fields, tmp_path, monkeypatch):
+    import dask
+
     monkeypatch.setattr(workers, "work", die)
-    done = {n: outcome.why for n, outcome in outcomes(tasks_of(fields, tmp_path), Workers(1), tmp_path)}
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "0s"}):  # as if a worker came back late
+        done = {n: outcome.why for n, outcome in outcomes(tasks_of(fields, tmp_path), Workers(1), tmp_path)}
     assert (done[0], done[2]) == ("worked", "worked")
     assert "1.tif: the workers that segmented it were killed" in done[1]
     assert "Use fewer --workers or a smaller --tile" in done[1]
+
+
+def test_workers_that_do_not_come_back_end_the_run(fields, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "_PATIENCE_S", 0.1)
+    with pytest.raises(UserError, match="could not be started again"):
+        list(outcomes(tasks_of(fields, tmp_path), Workers(0), tmp_path))
 
 
 def stumble(task):

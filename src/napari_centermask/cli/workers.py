@@ -25,6 +25,7 @@ RETRIES = 2
 """How often an image is tried again after an error that is no fault of the image: a choice."""
 _WAIT_S = 30.0  # for a scheduler and for its first worker: a choice
 _PATIENCE_S = 60.0  # without any worker until a message says so: a choice
+_LOOKS = 5  # of that length, after which those of this computer are given up: a choice
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,19 @@ class _Sent:
 
     def _wait(self) -> tuple[int, Future[Outcome]]:
         """The next future that is done; says so if there is no worker meanwhile."""
+        looks = 0
         while True:
             with suppress(Empty):
                 return self._done.get(timeout=_PATIENCE_S)
             if self._client.status != "running":
                 raise UserError(_gone(self._workers))
-            if not self._client.scheduler_info()["workers"]:
+            looks = 0 if self._client.scheduler_info()["workers"] else looks + 1
+            if looks >= _LOOKS and not self._workers.scheduler:
+                raise UserError(
+                    "The worker processes ended and could not be started again, perhaps for want of memory. What is done is "
+                    "kept: give the same command again with fewer --workers or a smaller --tile."
+                )
+            if looks and self._workers.scheduler:
                 notice(
                     f"No worker is there for the {counted(len(self._futures), 'image')} that are left. Start one: dask worker "
                     f"{self._workers.scheduler}"
@@ -178,8 +186,13 @@ def _client(workers: Workers) -> Iterator[Client]:
     except ImportError as error:
         raise MissingExtra(f"--workers and --scheduler need Dask ({error}): {how_to_install('cluster')}") from None
     if not workers.scheduler:
-        # An image waits here and not in a worker, where it would be blamed if another one kills that.
-        own = {"distributed.scheduler.allowed-failures": RETRIES, "distributed.scheduler.worker-saturation": 1.0}
+        # An image waits here and not in a worker, where it would be blamed if another one kills that. A killed worker that is not
+        # back after 15 s would be given up, and with the last of them the run would wait for ever: slow computers take longer.
+        own = {
+            "distributed.scheduler.allowed-failures": RETRIES,
+            "distributed.scheduler.worker-saturation": 1.0,
+            "distributed.deploy.lost-worker-timeout": "1 day",
+        }
         with (
             dask.config.set(own),
             LocalCluster(
