@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from napari_centermask.core.instances import Instances
-from napari_centermask.evaluation.compare import LUCK, SURE, Judged, compare, counts_of, differing, judge, pooled_ap
+from napari_centermask.evaluation.compare import (
+    GATE_IOUS,
+    LUCK,
+    SURE,
+    Judged,
+    compare,
+    counts_of,
+    differing,
+    judge,
+    pooled_ap,
+)
 from napari_centermask.evaluation.report import evaluate
 
 
@@ -47,6 +57,18 @@ def test_a_worse_model_is_not_recommended(images):
     assert not comparison.verdict.recommended
     assert comparison.verdict.difference < 0
     assert "not better" in comparison.verdict.sentence
+
+
+def test_a_gain_that_is_certain_but_next_to_nothing_is_not_recommended():
+    old = np.zeros((8, len(GATE_IOUS), 3), int)
+    old[..., 1:] = 100
+    new = old.copy()
+    new[:, 0] = [4, 96, 96]
+    verdict = judge(old, new)
+    assert 0 < verdict.difference < 0.01
+    assert verdict.luck == 0
+    assert not verdict.recommended
+    assert verdict.sentence.startswith("Both models are about equally good: the new one gains 0.00")
 
 
 def test_the_same_model_is_not_recommended(images):

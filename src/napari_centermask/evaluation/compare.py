@@ -30,6 +30,10 @@ LUCK = 0.2
 """A gain is accepted if at most this fraction of the draws shows none; docs/benchmarks.md compares other limits."""
 SURE = 0.05
 """Up to this fraction of the draws, the verdict calls the gain certain: the usual level of significance."""
+LEAST = 0.01
+"""Smallest gain that is worth another model. A choice: a model of cells that were outlined one diameter beside their place gained
+0.004 without a doubt, as both models found hardly any of them (docs/benchmarks.md, "The gate at the present settings")."""
+
 FORGOTTEN = 0.02
 """The AP on the old model's kind of image may fall by this much before the verdict mentions it.
 
@@ -200,7 +204,8 @@ def judge(
     low, high = (float(q) for q in np.quantile(gains, (0.025, 0.975)))
     luck = float((gains <= 0).mean())
     lost = max(forgotten or 0.0, 0.0)
-    recommended = bool(difference > lost and luck <= LUCK and len(old) > 1 and trained_on[1] <= trained_on[0])
+    is_worth = difference > lost and difference >= LEAST
+    recommended = bool(is_worth and luck <= LUCK and len(old) > 1 and trained_on[1] <= trained_on[0])
     where = f"{measure} on {len(old)} {unit} (95 %: {low:+.3f} to {high:+.3f})"
     words = [
         _gain(float(difference), luck, where, is_alone=len(old) < 2),
@@ -218,6 +223,8 @@ def _gain(difference: float, luck: float, where: str, *, is_alone: bool) -> str:
         return "Both models are equally good."
     if difference < 0:
         return f"The new model is not better: it loses {gain}."
+    if difference < LEAST:
+        return f"Both models are about equally good: the new one gains {gain}."
     if is_alone:
         return f"The new model gains {gain}; a single image cannot show whether that is luck."
     if luck > LUCK:
