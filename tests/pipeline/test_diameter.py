@@ -66,19 +66,18 @@ def test_a_last_measurement_of_noise_is_not_believed(fake, monkeypatch):
     assert estimate_diameter(image, fake.engine(), SETTINGS) == pytest.approx(40, rel=0.25)  # as at the best look
 
 
-class Learning:
-    """Certain of specks, less of the cells that it was trained on last."""
+def learning(engine):
+    """The class of an engine that is certain of specks, less of the cells that it was trained on last."""
 
-    def __init__(self, engine, *, of_cells=-0.4):
-        class Network(engine):
-            def features(self, tiles):
-                seen = super().features(tiles)
-                found = seen.logits[0, :, 0] > 0
-                sides = seen.ltrb[0].sum(axis=1) / 2
-                seen.logits[0, :, 0] = np.where(found, np.where(sides < 20, 0.9, of_cells), seen.logits[0, :, 0])
-                return seen
+    class Network(engine):
+        def features(self, tiles):
+            seen = super().features(tiles)
+            found = seen.logits[0, :, 0] > 0
+            sides = seen.ltrb[0].sum(axis=1) / 2
+            seen.logits[0, :, 0] = np.where(found, np.where(sides < 20, 0.9, -0.4), seen.logits[0, :, 0])
+            return seen
 
-        self.engine = Network
+    return Network
 
 
 SPECKS = [(y, x, 4) for y in (40, 250, 460) for x in (40, 250, 460)]
@@ -87,7 +86,7 @@ CELLS = [(y, x, 30) for y in (145, 355) for x in (145, 355)]
 
 def test_a_model_that_is_learning_its_cells_is_not_misled_by_specks_that_it_is_more_certain_of(fake):
     image = fake.draw((512, 512), SPECKS + CELLS)
-    network = Learning(fake.engine).engine
+    network = learning(fake.engine)
     learned = fake.card(diameters={"cell": (40.0, 60.0, 80.0)}, defaults={"score": 0.6})
     assert estimate_diameter(image, network(learned), SETTINGS) == pytest.approx(60, rel=0.1)
     others = fake.card(diameters={"cell": (6.0, 8.0, 12.0)}, defaults={"score": 0.6})

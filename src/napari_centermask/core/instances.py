@@ -6,7 +6,7 @@ Label images, outlines and planes are views, made in `core.compose`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -148,6 +148,11 @@ def intersection(a: Instance, b: Instance) -> int:
     part_a = a.mask[y0 - a.y0 : y1 - a.y0, x0 - a.x0 : x1 - a.x0]
     part_b = b.mask[y0 - b.y0 : y1 - b.y0, x0 - b.x0 : x1 - b.x0]
     return int(np.count_nonzero(part_a & part_b))
+
+
+def boxes_of(cells: Sequence[Instance]) -> np.ndarray:
+    """(N, 4) int64 (y0, x0, y1, x1), half-open."""
+    return np.array([cell.box for cell in cells], dtype=np.int64).reshape(-1, 4)
 
 
 def at_border(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

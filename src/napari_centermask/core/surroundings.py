@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_centermask.core.columns import covered_part
-from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.instances import Instance, Instances, boxes_of
 from napari_centermask.core.neighbours import overlapping_pairs
 from napari_centermask.core.result import centre
 from napari_centermask.core.tools.pairs import drawn
@@ -25,7 +25,7 @@ def surroundings(cells: Instances) -> dict[int, dict[str, float]]:
     listed = list(cells)
     near: list[list[Instance]] = [[] for _ in listed]
     touching = np.zeros(len(listed), np.int64)
-    boxes = np.array([cell.box for cell in listed], np.int64).reshape(-1, 4) + (-1, -1, 1, 1)
+    boxes = boxes_of(listed) + (-1, -1, 1, 1)
     for a, b in zip(*(side.tolist() for side in overlapping_pairs(boxes)), strict=True):
         if _touch(listed[a], listed[b]):
             touching[[a, b]] += 1

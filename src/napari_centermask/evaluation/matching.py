@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from napari_centermask.core.instances import Instance, Instances, intersection
+from napari_centermask.core.instances import Instance, Instances, boxes_of, intersection
 
 _CHUNK = 1024  # cells compared with all others at once: a choice that limits memory, some 40 MB where there are 1,000
 
@@ -59,7 +59,7 @@ class Pairs:
 
 def pair(truth: list[Instance], predicted: list[Instance]) -> Pairs:
     """Pairs of cells whose masks overlap; only those whose boxes overlap are compared."""
-    rows, cols = _touching(_boxes(truth), _boxes(predicted))
+    rows, cols = _touching(boxes_of(truth), boxes_of(predicted))
     shared = np.array([intersection(truth[r], predicted[c]) for r, c in zip(rows, cols, strict=True)], dtype=np.int64)
     rows, cols, shared = (a[shared > 0] for a in (rows, cols, shared))
     area_t, area_p = (np.array([i.area for i in cells], dtype=np.int64) for cells in (truth, predicted))
@@ -78,16 +78,12 @@ def inside_any(cells: list[Instance], regions: Sequence[Instance]) -> np.ndarray
 
 def pair_boxes(truth: list[Instance], predicted: list[Instance]) -> Pairs:
     """Like `pair`, with boxes instead of masks, for data with poor masks."""
-    a, b = _boxes(truth), _boxes(predicted)
+    a, b = boxes_of(truth), boxes_of(predicted)
     rows, cols = _touching(a, b)
     sides = np.minimum(a[rows, 2:], b[cols, 2:]) - np.maximum(a[rows, :2], b[cols, :2])
     shared = sides.prod(axis=1)
     areas = (a[:, 2:] - a[:, :2]).prod(axis=1)[rows] + (b[:, 2:] - b[:, :2]).prod(axis=1)[cols]
     return Pairs(rows, cols, shared / (areas - shared), shared, len(truth), len(predicted))
-
-
-def _boxes(cells: list[Instance]) -> np.ndarray:
-    return np.array([i.box for i in cells], dtype=np.int64).reshape(-1, 4)
 
 
 def _touching(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +135,7 @@ def _assign(t: np.ndarray, p: np.ndarray, iou: np.ndarray, edges: np.ndarray) ->
 def covered_fraction(instances: Instances) -> np.ndarray:
     """(N,) fraction of each cell's area that it shares with other cells."""
     cells = list(instances)
-    rows, cols = _touching(_boxes(cells), _boxes(cells))
+    rows, cols = _touching(boxes_of(cells), boxes_of(cells))
     covered = [np.zeros(cell.mask.shape, bool) for cell in cells]
     for i, j in zip(rows, cols, strict=True):
         if i == j:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_centermask.core.instances import Instance, Instances, at_border
+from napari_centermask.core.instances import Instance, Instances, at_border, boxes_of
 from napari_centermask.evaluation.boundary import boundary_ious
 from napari_centermask.evaluation.class_maps import ClassMap, PixelCounts, class_map
 from napari_centermask.evaluation.coco_ap import ImageScores, coco_scores, scores_by_size
@@ -191,7 +191,7 @@ def _add_image(report: Report, image: _Image) -> dict[str, Any]:
     reached[t] = iou
     overlapping = covered_fraction(image.truth) >= OVERLAP
     report.overlap_iou += reached[overlapping].tolist()
-    cut = at_border(np.array([cell.box for cell in cells], int).reshape(-1, 4), image.truth.shape)
+    cut = at_border(boxes_of(cells), image.truth.shape)
     report.cut_iou += reached[cut].tolist()
     report.inside_iou += reached[~cut].tolist()
     report.matched_area_ratio += [kept[j].area / cells[i].area for i, j in zip(t, p, strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_centermask.core.instances import Box
 from napari_centermask.engines import AnyEngine
+from napari_centermask.models.families import family_of
 from napari_centermask.models.store.card import ModelCard
 from napari_centermask.pipeline.detector import FEW, CellSizes, make_detector
 from napari_centermask.pipeline.model_input import ModelInput, ScaledInput
@@ -127,7 +128,10 @@ def plane_diameter(
     if plane.is_blank:
         return [None for _ in levels]
     best = yield from _best_looks(plane, engine, settings, levels, _scales(card))
-    if any(level.sizes and not (look and look.is_usual) for level, look in zip(levels, best, strict=True)):
+    are_rated = family_of(card).tunes_score  # else less certain cells count already
+    if are_rated and any(
+        level.sizes and not (look and look.is_usual) for level, look in zip(levels, best, strict=True)
+    ):
         lower = settings.model_copy(update={"score": settings.score * _UNSURE})
         unsure = yield from _best_looks(plane, engine, lower, levels, sorted(_trained_scales(card)))
         best = [_of_both(look, other) for look, other in zip(best, unsure, strict=True)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_centermask.core.errors import BadAnnotations
 from napari_centermask.core.history import Change, RegionChange
-from napari_centermask.core.instances import Instance, Instances, intersection
+from napari_centermask.core.instances import Instance, Instances, boxes_of, intersection
 from napari_centermask.core.result import Index, Result
 from napari_centermask.core.viability import renamed
 from napari_centermask.io.coco.image_record import ImageRecord
@@ -125,7 +125,7 @@ class _Plan:
 
     def _cells(self, record: ImageRecord, here: dict[int, int]) -> None:
         there = list(self.result.plane(record.plane))
-        boxes = np.array([i.box for i in there], dtype=np.int64).reshape(-1, 4)
+        boxes = boxes_of(there)
         free = np.ones(len(there), dtype=bool)
         for cell in record.instances:
             cell = self._own_track(renamed(cell, here, record.instances.categories, self.categories))

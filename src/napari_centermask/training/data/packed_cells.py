@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_centermask.core.array import Array
 from napari_centermask.core.instances import Instance, Instances
+from napari_centermask.core.instances import boxes_of as boxes_of_all
 from napari_centermask.core.later_instances import LaterInstances
 from napari_centermask.training.data.image_store import ImageStore, opened
 
@@ -87,7 +88,7 @@ def boxes_of(cells: Sequence[Instance]) -> np.ndarray:
     """(N, 4) int64 (y0, x0, y1, x1), half-open."""
     if isinstance(cells, PackedCells):
         return cells.boxes
-    return np.array([cell.box for cell in cells], dtype=np.int64).reshape(-1, 4)
+    return boxes_of_all(cells)
 
 
 def categories_of(cells: Sequence[Instance]) -> np.ndarray:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from napari_centermask.core.instances import Instances, at_border, diameters
+from napari_centermask.core.instances import Instances, at_border, boxes_of, diameters
 from napari_centermask.core.size_levels import SizeLevel, size_levels
 from napari_centermask.settings import TrainSettings
-from napari_centermask.training.data.packed_cells import areas_of, boxes_of
+from napari_centermask.training.data.packed_cells import areas_of
 from napari_centermask.training.data.sample import Sample
 
 PERCENTILES = (10, 50, 90)
