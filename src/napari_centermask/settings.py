@@ -491,9 +491,21 @@ class ModelSettings(NetworkSettings):
     )
     backbone_norm: Literal["FrozenBN", "BN", "GN"] = Field("BN", description="FrozenBN is the reference.")
     ese: bool = Field(True, description="Channel gates of VoVNetV2; they pool over the whole tile.")
+    stem_stride: int = Field(
+        4,
+        ge=2,
+        le=4,
+        multiple_of=2,
+        description="How much the stem reduces the image: 4 (reference), or 2, which halves the strides of all levels and takes "
+        "about four times as long, for very small cells.",
+    )
     fpn_channels: int = Field(128, ge=16, description="128 (lite) or 256.")
     first_level: int = Field(
-        3, ge=2, le=3, description="Finest FPN level, with a location every 2^level pixels; 3 in the reference."
+        3,
+        ge=2,
+        le=3,
+        description="Finest FPN level, with a location every 2^level pixels (half of that with a stem_stride of 2); 3 in the "
+        "reference.",
     )
     top_levels: int = Field(2, ge=0, le=2, description="FPN levels above P5; 2 in the reference.")
     head_convs: int = Field(2, ge=1, le=8, description="Convolutions in each FCOS tower: 2 (lite) or 4.")
@@ -530,9 +542,14 @@ class ModelSettings(NetworkSettings):
         return tuple(range(self.first_level, 6))
 
     @property
+    def enlargement(self) -> int:
+        """How many times as large the pyramid sees cells as the reference's does, whose stem has a stride of 4."""
+        return 4 // self.stem_stride
+
+    @property
     def strides(self) -> tuple[int, ...]:
         """Pixels between the locations of each level, finest first."""
-        return tuple(2**level for level in range(self.first_level, 6 + self.top_levels))
+        return tuple(2**level // self.enlargement for level in range(self.first_level, 6 + self.top_levels))
 
     @property
     def rates_boxes(self) -> bool:

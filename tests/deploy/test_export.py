@@ -35,11 +35,20 @@ ROOT = Path(__file__).parents[2]
 SMALL = {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 32, "head_convs": 1, "mask_channels": 32, "mask_convs": 1}
 
 
-@pytest.fixture(scope="module", params=[(3, 14, "centerness", None), (2, 10, "none", 64)], ids=["stride 8", "stride 4"])
+FORMS = {
+    "stride 8": (3, 14, "centerness", None, 4),
+    "stride 4": (2, 10, "none", 64, 4),
+    "stride 2": (2, 10, "iou", None, 2),
+}
+
+
+@pytest.fixture(scope="module", params=FORMS.values(), ids=FORMS)
 def exported(tmp_path_factory, request):
     """A small network with two categories and the reference's parts, its card, its folder and the parity."""
     torch.manual_seed(0)
-    changes = dict(zip(("first_level", "roi_size", "box_quality", "head_channels"), request.param, strict=True))
+    changes = dict(
+        zip(("first_level", "roi_size", "box_quality", "head_channels", "stem_stride"), request.param, strict=True)
+    )
     form = ModelSettings(**SMALL, **changes, categories=["a", "b"], maskiou_channels=16, maskiou_fc=16, maskiou_convs=1)
     model = CenterMask(form).eval()
     card = ModelCard(name="small", licence="BSD-3-Clause", model=form, diameter=40.0)

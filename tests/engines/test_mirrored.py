@@ -16,10 +16,11 @@ from napari_centermask.settings import ModelSettings
 TINY = {"backbone": "V-19-slim-eSE", "fpn_channels": 32, "mask_channels": 32, "maskiou_channels": 32, "maskiou_fc": 32}
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[(2, 4), (3, 4), (2, 2)])
 def engine(request):
     torch.manual_seed(0)
-    model = ModelSettings(first_level=request.param, top_levels=0, categories=["a", "b"], **TINY)
+    first, stem = request.param
+    model = ModelSettings(first_level=first, stem_stride=stem, top_levels=0, categories=["a", "b"], **TINY)
     card = ModelCard(name="tiny", licence="CC0-1.0", model=model, diameter=20.0)
     return TorchEngine(build_model(model), card)
 

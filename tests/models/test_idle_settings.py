@@ -213,7 +213,8 @@ FORM = {
     "centermask": {"in_channels": 2, "categories": ["a", "b"], "backbone": "R-50", "backbone_norm": "GN", "ese": False}
     | {"fpn_channels": 64, "top_levels": 0, "head_convs": 3, "head_norm": "none", "mask_convs": 3, "mask_channels": 64}
     | {"class_agnostic_mask": True, "maskiou": False, "maskiou_convs": 3, "maskiou_channels": 64, "maskiou_fc": 64}
-    | {"roi_levels": "area", "first_level": 2, "box_quality": "iou", "roi_size": 12, "head_channels": 32},
+    | {"roi_levels": "area", "first_level": 2, "box_quality": "iou", "roi_size": 12, "head_channels": 32}
+    | {"stem_stride": 2},
     "unet": {"in_channels": 2, "categories": ["a", "b"], "architecture": "fpn", "depth": 3, "width": 32, "norm": "none"}
     | {"encoder": "resnet34", "attention": "gate", "dropout": 0.1, "border": False, "distance": False}
     | {"deep_supervision": True},

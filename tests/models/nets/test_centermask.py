@@ -47,6 +47,32 @@ def test_they_answer_at_four_times_as_many_places_and_pool_small_cells_from_p2(b
     assert quality.shape == (2,)
 
 
+@pytest.mark.parametrize("backbone", ["V-19-slim-dw-eSE", "V-19-slim-eSE", "R-50", "MobileNetV2"])
+def test_a_stem_of_stride_2_halves_the_strides_of_all_levels_and_keeps_the_weights(backbone):
+    form = ModelSettings(backbone=backbone, fpn_channels=32, first_level=2, top_levels=1, stem_stride=2)
+    model = CenterMask(form).eval()
+    with torch.inference_mode():
+        pyramid, logits, *_ = model.dense(torch.rand(1, 3, 64, 96))
+    assert model.strides == (2, 4, 8, 16, 32)
+    assert [tuple(p.shape[2:]) for p in pyramid] == [(32, 48), (16, 24), (8, 12), (4, 6)]
+    assert logits.shape[1] == sum((64 // s) * (96 // s) for s in model.strides)
+    usual = CenterMask(form.model_copy(update={"stem_stride": 4}))
+    assert usual.strides == (4, 8, 16, 32, 64)
+    usual.load_state_dict(model.state_dict())
+
+
+@pytest.mark.parametrize("rule", ["ratio", "area"])
+def test_a_stem_of_stride_2_pools_cells_from_where_they_are(rule):
+    form = ModelSettings(backbone="V-19-slim-dw-eSE", fpn_channels=32, first_level=2, top_levels=0, stem_stride=2)
+    model = CenterMask(form.model_copy(update={"roi_levels": rule, "maskiou": False}))
+    sides = [256 // stride for stride in model.strides]
+    pyramid = [((torch.arange(side) + 0.5) * 256 / side).repeat(1, 1, side, 1) for side in sides]  # x in pixels
+    model.roi_heads.mask_head = torch.nn.Identity()
+    boxes = torch.tensor([[0.0, 20, 100, 40, 120], [0, 64, 32, 192, 160]])
+    seen, _ = model.roi(pyramid, boxes, torch.zeros(2, dtype=torch.int64), 256.0 * 256.0)
+    torch.testing.assert_close(seen.mean(dim=(1, 2)), torch.tensor([30.0, 128.0]))
+
+
 def test_a_network_that_does_not_rate_boxes_takes_them_all_for_certain():
     form = ModelSettings(backbone="V-19-slim-dw-eSE", fpn_channels=32, top_levels=0, box_quality="none")
     model = CenterMask(form).eval()

@@ -37,10 +37,14 @@ def test_unreviewed_background_is_neither_punished_nor_rewarded(settings):
     assert torch.equal(marked[:, :8], plain[:, :8])
 
 
-@pytest.mark.parametrize(("first_level", "roi_size"), [(3, 14), (2, 14), (2, 10), (2, 6)])
-def test_losses_reach_every_part_of_the_network(tiny, first_level, roi_size):
+@pytest.mark.parametrize(
+    ("first_level", "roi_size", "stem_stride"), [(3, 14, 4), (2, 14, 4), (2, 10, 4), (2, 6, 4), (3, 14, 2), (2, 10, 2)]
+)
+def test_losses_reach_every_part_of_the_network(tiny, first_level, roi_size, stem_stride):
     torch.manual_seed(0)
-    model = CenterMask(tiny.model_copy(update={"first_level": first_level, "roi_size": roi_size}))
+    model = CenterMask(
+        tiny.model_copy(update={"first_level": first_level, "roi_size": roi_size, "stem_stride": stem_stride})
+    )
     masks = torch.zeros(2, 64, 96, dtype=torch.uint8)
     masks[0, 10:30, 20:44], masks[1, 30:60, 50:90] = 1, 1
     boxes = torch.tensor([[20.0, 10.0, 44.0, 30.0], [50.0, 30.0, 90.0, 60.0]])

@@ -8,6 +8,7 @@ same weights answer automatic detection, boxes drawn by hand, and every runtime.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import torch
 from torch import nn
@@ -20,6 +21,13 @@ from napari_centermask.models.nets.roi_heads import MaskHead, MaskIoUHead, assig
 from napari_centermask.settings import ModelSettings
 
 
+class _Form(TypedDict):
+    """What all backbones have."""
+
+    norm: str
+    stem_stride: int
+
+
 def make_backbone(settings: ModelSettings) -> Backbone:
     """The backbone that `settings.backbone` names.
 
@@ -28,21 +36,22 @@ def make_backbone(settings: ModelSettings) -> Backbone:
     ValueError
         If the name is not known.
     """
-    name, norm = settings.backbone, settings.backbone_norm
+    name, channels = settings.backbone, settings.in_channels
+    form: _Form = {"norm": settings.backbone_norm, "stem_stride": settings.stem_stride}
     if name in vovnet.SPECS:
-        return vovnet.VoVNet(name, settings.in_channels, norm=norm, ese=settings.ese)
+        return vovnet.VoVNet(name, channels, ese=settings.ese, **form)
     if name in ("R-50", "R-101"):
         from napari_centermask.models.nets.resnet import build_resnet
 
-        return build_resnet(int(name[2:]), settings.in_channels, norm=norm)
+        return build_resnet(int(name[2:]), channels, **form)
     if name == "X-101":
         from napari_centermask.models.nets.resnet import build_resnet
 
-        return build_resnet(101, settings.in_channels, norm=norm, groups=32, width_per_group=8, stride_in_1x1=False)
+        return build_resnet(101, channels, groups=32, width_per_group=8, stride_in_1x1=False, **form)
     if name == "MobileNetV2":
         from napari_centermask.models.nets.mobilenet import build_mobilenet
 
-        return build_mobilenet(settings.in_channels, norm=norm)
+        return build_mobilenet(channels, **form)
     raise ValueError(
         f"Expected a backbone of {[*vovnet.SPECS, 'R-50', 'R-101', 'X-101', 'MobileNetV2']}, got {name!r}."
     )
@@ -159,7 +168,9 @@ class CenterMask(Network):
         mask_logits : (N, s, s), the map of each region's class; s is twice `settings.roi_size`
         mask_iou : (N,), linear, may leave [0, 1]; ones without a mask-IoU head
         """
-        rule, first = self.settings.roi_levels, self.settings.first_level
+        rule, first, enlargement = self.settings.roi_levels, self.settings.first_level, self.settings.enlargement
+        if enlargement > 1:  # as large as the pyramid sees them
+            rois, image_area = torch.cat([rois[:, :1], rois[:, 1:] * enlargement], dim=1), image_area * enlargement**2
         levels = assign_levels(rois[:, 1:], image_area, rule=rule, first_level=first)
         x = pool(pyramid, rois, levels, size=self.settings.roi_size)
         logits = of_class(self.roi_heads.mask_head(x), classes)

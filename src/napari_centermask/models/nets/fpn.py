@@ -36,11 +36,11 @@ class FPN(nn.Module):
     Parameters
     ----------
     bottom_up
-        Gives a dict of maps at strides 4, 8, 16, 32.
+        Gives a dict of maps at strides 4, 8, 16 and 32, or half of them.
     channels
         Width of every level.
     first_level
-        The finest level, 2 or 3: one location every 4 or 8 pixels.
+        The finest level, 2 or 3: one location every 4 or 8 pixels of a backbone whose first map has stride 4.
     top_levels
         0, 1 or 2 levels above P5.
     """

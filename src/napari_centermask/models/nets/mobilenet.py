@@ -45,13 +45,13 @@ class MobileNetV2(Backbone):
     Attributes
     ----------
     out_channels
-        Name -> channels of the returned maps: res2 (stride 4), res3 (8), res4 (16), res5 (32).
+        Name -> channels of the returned maps: res2 (stride 4, or half of it), res3 (8), res4 (16), res5 (32).
     """
 
-    def __init__(self, in_channels: int = 3, *, norm: str = "FrozenBN") -> None:
+    def __init__(self, in_channels: int = 3, *, norm: str = "FrozenBN", stem_stride: int = 4) -> None:
         super().__init__()
         blocks: list[nn.Module] = [
-            nn.Sequential(*_conv(in_channels, 32, 3, norm=norm, stride=2), nn.ReLU6(inplace=True))
+            nn.Sequential(*_conv(in_channels, 32, 3, norm=norm, stride=stem_stride // 2), nn.ReLU6(inplace=True))
         ]
         channels = 32
         for expand, out, repeats, first_stride in PLAN:
@@ -72,6 +72,6 @@ class MobileNetV2(Backbone):
         return features
 
 
-def build_mobilenet(in_channels: int = 3, norm: str = "FrozenBN") -> MobileNetV2:
-    """MobileNetV2 with `in_channels` and the named norm."""
-    return MobileNetV2(in_channels, norm=norm)
+def build_mobilenet(in_channels: int = 3, norm: str = "FrozenBN", *, stem_stride: int = 4) -> MobileNetV2:
+    """MobileNetV2 with `in_channels` and the named norm; a `stem_stride` of 2 instead of 4 halves all strides."""
+    return MobileNetV2(in_channels, norm=norm, stem_stride=stem_stride)

@@ -20,7 +20,7 @@ class Network(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A backbone: forward gives a dict of maps at strides 4, 8, 16 and 32.
+    """A backbone: forward gives a dict of maps at strides 4, 8, 16 and 32, or half of them.
 
     Attributes
     ----------

@@ -37,15 +37,16 @@ class NormedConv(nn.Conv2d):
 
 
 class Stem(nn.Module):
-    """7x7 convolution of stride 2, ReLU, 3x3 max pool of stride 2: stride 4 in all."""
+    """7x7 convolution of stride 2, ReLU, 3x3 max pool of stride 2 (1 for a `stride` of 2): stride 4 in all."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, norm: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, norm: str, stride: int) -> None:
         super().__init__()
+        self.pool_stride = stride // 2
         self.conv1 = NormedConv(in_channels, out_channels, 7, stride=2, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, out_channels, H / 4, W / 4)."""
-        return F.max_pool2d(F.relu(self.conv1(x)), kernel_size=3, stride=2, padding=1)
+        """(N, C, H, W) -> (N, out_channels, H / stride, W / stride)."""
+        return F.max_pool2d(F.relu(self.conv1(x)), kernel_size=3, stride=self.pool_stride, padding=1)
 
 
 class Bottleneck(nn.Module):
@@ -84,14 +85,22 @@ class ResNet(Backbone):
     Attributes
     ----------
     out_channels
-        Name -> channels of the returned maps: res2 (stride 4), res3 (8), res4 (16), res5 (32).
+        Name -> channels of the returned maps: res2 (stride 4, or half of it), res3 (8), res4 (16), res5 (32).
     """
 
     def __init__(
-        self, depth: int, in_channels: int, *, norm: str, groups: int, width_per_group: int, stride_in_1x1: bool
+        self,
+        depth: int,
+        in_channels: int,
+        *,
+        norm: str,
+        groups: int,
+        width_per_group: int,
+        stride_in_1x1: bool,
+        stem_stride: int,
     ) -> None:
         super().__init__()
-        self.stem = Stem(in_channels, 64, norm=norm)
+        self.stem = Stem(in_channels, 64, norm=norm, stride=stem_stride)
         channels, width, out = 64, groups * width_per_group, 256
         self.out_channels = {}
         for index, (name, blocks) in enumerate(zip(STAGES, BLOCKS[depth], strict=True)):
@@ -131,8 +140,11 @@ def build_resnet(
     groups: int = 1,
     width_per_group: int = 64,
     stride_in_1x1: bool = True,
+    stem_stride: int = 4,
 ) -> ResNet:
     """ResNet of `depth` 50 or 101 (R-50, R-101); X-101 is depth 101, 32 groups of 8, stride in the 3x3.
+
+    A `stem_stride` of 2 instead of 4 halves the strides of all stages.
 
     With the reference's frozen norm and colour input, stem and res2 are frozen as in the reference; a network
     trained from scratch, or on other channels, has no frozen layers.
@@ -145,7 +157,13 @@ def build_resnet(
     if depth not in BLOCKS:
         raise ValueError(f"Expected a depth of {sorted(BLOCKS)}, got {depth}.")
     model = ResNet(
-        depth, in_channels, norm=norm, groups=groups, width_per_group=width_per_group, stride_in_1x1=stride_in_1x1
+        depth,
+        in_channels,
+        norm=norm,
+        groups=groups,
+        width_per_group=width_per_group,
+        stride_in_1x1=stride_in_1x1,
+        stem_stride=stem_stride,
     )
     if norm == "FrozenBN" and in_channels == 3:
         model.freeze()

@@ -48,7 +48,7 @@ def pool(pyramid: Sequence[torch.Tensor], rois: torch.Tensor, levels: torch.Tens
     pyramid
         The levels up to P5, finest first.
     rois
-        (N, 5) batch index, x0, y0, x1, y1 in input pixels.
+        (N, 5) batch index, x0, y0, x1, y1 in pixels of an image that P5 has a 32nd of the sides of.
     levels
         (N,) as from `assign_levels`.
     size

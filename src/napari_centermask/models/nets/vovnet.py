@@ -120,17 +120,21 @@ class VoVNet(Backbone):
         "FrozenBN" (reference), "BN" or "GN".
     ese
         Channel gates; without them the features do not depend on the tile's far corners.
+    stem_stride
+        4 (reference), or 2, which halves the strides of all features.
     """
 
     out_features = ("stage2", "stage3", "stage4", "stage5")
 
-    def __init__(self, name: str, in_channels: int = 3, *, norm: str = "FrozenBN", ese: bool = True) -> None:
+    def __init__(
+        self, name: str, in_channels: int = 3, *, norm: str = "FrozenBN", ese: bool = True, stem_stride: int = 4
+    ) -> None:
         super().__init__()
         spec = SPECS[name]
         make = _depthwise if spec.depthwise else _conv
         stem = _conv("stem_1", in_channels, 64, norm=norm, stride=2)
         n_in = 64 if spec.depthwise else 128
-        stem += make("stem_2", 64, 64, norm=norm) + make("stem_3", 64, n_in, norm=norm, stride=2)
+        stem += make("stem_2", 64, 64, norm=norm) + make("stem_3", 64, n_in, norm=norm, stride=stem_stride // 2)
         self.stem = nn.Sequential(OrderedDict(stem))
         for stage in range(4):
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
@@ -147,7 +151,7 @@ class VoVNet(Backbone):
         self.out_channels = dict(zip(self.out_features, spec.out_channels, strict=True))
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """(B, C, H, W) -> features at strides 4, 8, 16 and 32."""
+        """(B, C, H, W) -> features at strides 4, 8, 16 and 32, or half of them."""
         x = self.stem(x)
         outputs = {}
         for name in self.out_features:
