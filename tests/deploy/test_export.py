@@ -35,11 +35,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = {"backbone": "V-19-slim-dw-eSE", "fpn_channels": 32, "head_convs": 1, "mask_channels": 32, "mask_convs": 1}
 
 
-FORMS = {
-    "stride 8": (3, 14, "centerness", None, 4),
-    "stride 4": (2, 10, "none", 64, 4),
-    "stride 2": (2, 10, "iou", None, 2),
-}
+FORMS = {"stride 8": (3, 14, "centerness", None, 4), "stride 2": (2, 10, "none", 64, 2)}
 
 
 @pytest.fixture(scope="module", params=FORMS.values(), ids=FORMS)
