@@ -66,6 +66,21 @@ def test_a_last_measurement_of_noise_is_not_believed(fake, monkeypatch):
     assert estimate_diameter(image, fake.engine(), SETTINGS) == pytest.approx(40, rel=0.25)  # as at the best look
 
 
+def test_parts_of_cells_do_not_mislead_it_if_the_cells_are_found_at_their_size(fake):
+    class Network(fake.engine):
+        """Its boxes reach 30 pixels at most, and it is most certain of those that cut a cell."""
+
+        def features(self, tiles):
+            seen = super().features(tiles)
+            sides = seen.ltrb[0].sum(axis=1) / 2
+            seen.logits[0, (sides > 60) & (sides < 120)] += 0.5
+            np.minimum(seen.ltrb, 30, out=seen.ltrb)
+            return seen
+
+    image = fake.draw((900, 900), [(y, x, 55) for y in range(70, 850, 125) for x in range(70, 850, 125)])
+    assert estimate_diameter(image, Network(), SETTINGS) == pytest.approx(110, rel=0.05)
+
+
 def learning(engine):
     """The class of an engine that is certain of specks, less of the cells that it was trained on last."""
 

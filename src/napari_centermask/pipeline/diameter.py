@@ -30,6 +30,7 @@ _ENOUGH = 8  # cells in a look; then no other place is needed
 _SURE = 12  # cells in the last measurement; if there are fewer, a larger window is measured
 _BEST = 20  # cells whose scores determine the confidence of a look
 _LARGEST_SCALE = 8.0  # of a look: cells of an eighth of the model's size; smaller ones are not believed at any scale
+_STEADY, _TURNS = 0.25, 4  # octaves between two measurements that agree, and most measurements
 _UNSURE = 0.5  # part of the lowest score from which cells count that the model may be learning
 _NEAR = 0.2  # octaves between two scales that are as good as one
 _DOUBT = 0.85
@@ -114,8 +115,9 @@ def plane_diameter(
     """Estimate the typical cell diameter in a plane, yielding between tiles.
 
     The model segments windows of the plane at scales from coarse to fine, and at those at which cells have the sizes that it was
-    trained on. At the scale with the highest confidence, the cells are measured again at the model's own size. For a model of
-    several levels, all this holds for each: they share the windows, except for the last measurement. Where the model is certain
+    trained on. At the scale with the highest confidence, the cells are measured again at the model's own size, and at the size
+    found until both agree: specks and parts of cells, of which a model may be most certain, do not mislead it. For a model of
+    several levels, all this holds for each: they share the windows, except for the last measurements. Where the model is certain
     of no cells of the sizes that it was trained on, it may be learning them: then less certain ones of these sizes count, too.
 
     Returns
@@ -166,16 +168,33 @@ def _measured(
     plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, level: _Level, best: _Look
 ) -> Generator[Progress, None, float]:
     """The diameter around the best look, at the scale at which the cells have the model's size."""
-    scaled = plane.scaled(min(engine.card.diameter / best.diameter, _LARGEST_SCALE))
-    detector = make_detector(engine, settings.model_copy(update={"score": best.score}))
+    certain, diameter = settings.model_copy(update={"score": best.score}), best.diameter
+    for _ in range(_TURNS):
+        was, diameter = diameter, (yield from _measured_at(plane, engine, certain, level, diameter, best.middle))
+        if abs(np.log2(diameter / was)) < _STEADY:
+            break
+    return diameter
+
+
+def _measured_at(
+    plane: ModelInput,
+    engine: AnyEngine,
+    settings: SegmentSettings,
+    level: _Level,
+    diameter: float,
+    middle: tuple[float, float],
+) -> Generator[Progress, None, float]:
+    """The diameter around a place, at the scale at which cells of `diameter` have the model's size; that one if it finds none."""
+    scaled = plane.scaled(min(engine.card.diameter / diameter, _LARGEST_SCALE))
+    detector = make_detector(engine, settings)
     yield Progress(0, 0, "Estimating the cell diameter")
     for least in _LAST:
-        window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), best.middle)
+        window = _window(scaled, _side(scaled, least * engine.card.diameter, settings), middle)
         diameters = level.of(detector.sizes(scaled, window, by_masks=True))[0]
         if len(diameters) >= _SURE:
             break
     size = _typical(diameters, window) if len(diameters) >= FEW else 0.0
-    return size / _factor(scaled) if _is_trusted(size, scaled, engine.card) else best.diameter
+    return size / _factor(scaled) if _is_trusted(size, scaled, engine.card) else diameter
 
 
 def _scales(card: ModelCard) -> list[float]:
