@@ -30,7 +30,7 @@ _ENOUGH = 8  # cells in a look; then no other place is needed
 _SURE = 12  # cells in the last measurement; if there are fewer, a larger window is measured
 _BEST = 20  # cells whose scores determine the confidence of a look
 _LARGEST_SCALE = 8.0  # of a look: cells of an eighth of the model's size; smaller ones are not believed at any scale
-_STEADY, _TURNS = 0.25, 4  # octaves between two measurements that agree, and most measurements
+_STEADY, _MORE = 0.25, 3  # octaves between two measurements that agree, and most measurements after the first
 _UNSURE = 0.5  # part of the lowest score from which cells count that the model may be learning
 _NEAR = 0.2  # octaves between two scales that are as good as one
 _DOUBT = 0.85
@@ -168,11 +168,15 @@ def _measured(
     plane: ModelInput, engine: AnyEngine, settings: SegmentSettings, level: _Level, best: _Look
 ) -> Generator[Progress, None, float]:
     """The diameter around the best look, at the scale at which the cells have the model's size."""
-    certain, diameter = settings.model_copy(update={"score": best.score}), best.diameter
-    for _ in range(_TURNS):
-        was, diameter = diameter, (yield from _measured_at(plane, engine, certain, level, diameter, best.middle))
+    certain, was = settings.model_copy(update={"score": best.score}), best.diameter
+    diameter = yield from _measured_at(plane, engine, certain, level, was, best.middle)
+    for _ in range(_MORE):
         if abs(np.log2(diameter / was)) < _STEADY:
             break
+        other = yield from _measured_at(plane, engine, certain, level, diameter, best.middle)
+        if _likelihood(other, 1.0, level) < 1:  # unlike the cells that the model was trained on
+            break
+        was, diameter = diameter, other
     return diameter
 
 
