@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,9 @@ class Remembered:
 
     def __init__(self, engine: MapEngine) -> None:
         self._engine, self._known = engine, {}
-        self.name, self.device, self.card = engine.name, engine.device, engine.card
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
     def maps(self, tiles: np.ndarray) -> np.ndarray:
         """See `MapEngine.maps`."""
