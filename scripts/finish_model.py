@@ -62,6 +62,9 @@ def main() -> None:
         cells = (record.instances for folder in arguments.trained_on for record in read_truth(folder, "train"))
         card = card.model_copy(update={"training": card.training | {"diameters": usual_diameters(cells)}})
     round_to_half(model)  # the graphs get the weights as they are stored
+    if card.training["settings"].get("start"):  # a name for everyone, in place of a path of this machine
+        named = card.training["settings"] | {"start": card.parent}
+        card = card.model_copy(update={"training": card.training | {"settings": named}})
     defaults = {name: float(value) for name, value in (pair.split("=") for pair in arguments.default)}
     card = card.model_copy(
         update={
