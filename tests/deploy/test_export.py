@@ -47,6 +47,10 @@ def exported(tmp_path_factory, request):
     )
     form = ModelSettings(**SMALL, **changes, categories=["a", "b"], maskiou_channels=16, maskiou_fc=16, maskiou_convs=1)
     model = CenterMask(form).eval()
+    if (
+        form.stem_stride == 2
+    ):  # boxes of an untrained network are as small as its strides, and cells of a pixel are dropped
+        torch.nn.init.constant_(model.proposal_generator.fcos_head.bbox_pred.bias, 3.0)
     card = ModelCard(name="small", licence="BSD-3-Clause", model=form, diameter=40.0)
     folder = tmp_path_factory.mktemp("export")
     return model, card, folder, export.export(model, card, folder)
@@ -54,7 +58,8 @@ def exported(tmp_path_factory, request):
 
 def test_graphs_agree_with_torch_and_carry_the_card(exported):
     _, card, folder, found = exported
-    assert max(found.differences.values()) <= 1e-4
+    limits = {"ltrb": 5e-4}  # of distances up to 50 pixels
+    assert all(value <= limits.get(name, 1e-4) for name, value in found.differences.items())
     assert (found.opset, len(found.images)) == (20, 3)
     for kind in ("dense", "roi"):
         properties = {p.key: p.value for p in onnx.load(folder / f"small.{kind}.onnx").metadata_props}
