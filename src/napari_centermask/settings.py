@@ -496,8 +496,8 @@ class ModelSettings(NetworkSettings):
         ge=2,
         le=4,
         multiple_of=2,
-        description="How much the stem reduces the image: 4 (reference), or 2, which halves the strides of all levels and takes "
-        "about four times as long, for very small cells.",
+        description="How much the stem reduces the image: 4 (reference), or 2, which halves the strides of all levels, for very "
+        "small cells: all later layers see four times as many pixels.",
     )
     fpn_channels: int = Field(128, ge=16, description="128 (lite) or 256.")
     first_level: int = Field(

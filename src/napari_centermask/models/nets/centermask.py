@@ -8,7 +8,6 @@ same weights answer automatic detection, boxes drawn by hand, and every runtime.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 import torch
 from torch import nn
@@ -21,13 +20,6 @@ from napari_centermask.models.nets.roi_heads import MaskHead, MaskIoUHead, assig
 from napari_centermask.settings import ModelSettings
 
 
-class _Form(TypedDict):
-    """What all backbones have."""
-
-    norm: str
-    stem_stride: int
-
-
 def make_backbone(settings: ModelSettings) -> Backbone:
     """The backbone that `settings.backbone` names.
 
@@ -36,22 +28,23 @@ def make_backbone(settings: ModelSettings) -> Backbone:
     ValueError
         If the name is not known.
     """
-    name, channels = settings.backbone, settings.in_channels
-    form: _Form = {"norm": settings.backbone_norm, "stem_stride": settings.stem_stride}
+    name, channels, norm, stem = settings.backbone, settings.in_channels, settings.backbone_norm, settings.stem_stride
     if name in vovnet.SPECS:
-        return vovnet.VoVNet(name, channels, ese=settings.ese, **form)
+        return vovnet.VoVNet(name, channels, norm=norm, ese=settings.ese, stem_stride=stem)
     if name in ("R-50", "R-101"):
         from napari_centermask.models.nets.resnet import build_resnet
 
-        return build_resnet(int(name[2:]), channels, **form)
+        return build_resnet(int(name[2:]), channels, norm=norm, stem_stride=stem)
     if name == "X-101":
         from napari_centermask.models.nets.resnet import build_resnet
 
-        return build_resnet(101, channels, groups=32, width_per_group=8, stride_in_1x1=False, **form)
+        return build_resnet(
+            101, channels, norm=norm, groups=32, width_per_group=8, stride_in_1x1=False, stem_stride=stem
+        )
     if name == "MobileNetV2":
         from napari_centermask.models.nets.mobilenet import build_mobilenet
 
-        return build_mobilenet(channels, **form)
+        return build_mobilenet(channels, norm=norm, stem_stride=stem)
     raise ValueError(
         f"Expected a backbone of {[*vovnet.SPECS, 'R-50', 'R-101', 'X-101', 'MobileNetV2']}, got {name!r}."
     )
